@@ -1,0 +1,130 @@
+//! Text that must never be seen: tokens, client secrets, keys.
+//!
+//! Redaction lives on the type of the field, never on the struct around it: a struct may derive
+//! `Debug` freely, and a log line that prints it shows [`Fingerprint`]s. There is no `Display`, no
+//! `Serialize` and no `Deref`; the one way to the text is [`Secret::expose`], so that `grep expose`
+//! lists every place where a secret leaves this type. The memory is wiped when the last owner drops it.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest, Sha256};
+
+/// Text whose only visible form is its [`Fingerprint`].
+#[derive(Clone)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Takes the text over; the copy that was passed in is wiped with it.
+    pub fn new(text: String) -> Self {
+        Self(SecretString::from(text))
+    }
+
+    /// The text itself. Never hand the result to a formatter.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// What may be shown instead of the text.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(self.expose())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret({})", self.fingerprint())
+    }
+}
+
+impl PartialEq for Secret {
+    /// Takes the same time wherever the texts differ, so that a caller cannot guess byte by byte.
+    fn eq(&self, other: &Self) -> bool {
+        subtle::ConstantTimeEq::ct_eq(self.expose().as_bytes(), other.expose().as_bytes()).into()
+    }
+}
+
+impl Eq for Secret {}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+/// The first 8 hexadecimal digits of the SHA-256 of a secret: enough to tell two tokens apart in a
+/// log, too little to learn anything about either.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint([u8; 4]);
+
+impl Fingerprint {
+    /// The fingerprint of a text.
+    pub fn of(text: &str) -> Self {
+        let digest = Sha256::digest(text.as_bytes());
+        Self([digest[0], digest[1], digest[2], digest[3]])
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", u32::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Fingerprint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let digits = String::deserialize(deserializer)?;
+        match u32::from_str_radix(&digits, 16) {
+            Ok(number) if digits.len() == 8 && !digits.starts_with('+') => {
+                Ok(Self(number.to_be_bytes()))
+            }
+            _ => Err(de::Error::custom("a fingerprint has 8 hexadecimal digits")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_the_fingerprint_and_nothing_else() {
+        let secret = Secret::new("canary-value".into());
+        assert_eq!(format!("{secret:?}"), format!("Secret({})", Fingerprint::of("canary-value")));
+    }
+
+    #[test]
+    fn a_fingerprint_is_the_start_of_sha_256() {
+        // FIPS 180-2, appendix B.1: SHA-256("abc") = ba7816bf…
+        assert_eq!(Fingerprint::of("abc").to_string(), "ba7816bf");
+    }
+
+    #[test]
+    fn a_fingerprint_survives_json() {
+        let fingerprint = Fingerprint::of("abc");
+        let text = serde_json::to_string(&fingerprint).unwrap();
+        assert_eq!(text, "\"ba7816bf\"");
+        assert_eq!(serde_json::from_str::<Fingerprint>(&text).unwrap(), fingerprint);
+        assert!(serde_json::from_str::<Fingerprint>("\"+a7816bf\"").is_err());
+        assert!(serde_json::from_str::<Fingerprint>("\"ba78\"").is_err());
+    }
+
+    #[test]
+    fn secrets_compare_by_text() {
+        assert_eq!(Secret::new("a".into()), Secret::new("a".into()));
+        assert_ne!(Secret::new("a".into()), Secret::new("ab".into()));
+    }
+}

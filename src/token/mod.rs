@@ -1,0 +1,58 @@
+//! (being written)
+
+pub mod bearer;
+pub mod source;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use source::Credential;
+
+/// What the refresher needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What the operator configured.
+    pub credential: Credential,
+    /// Where the rotating grant is kept; not needed by other credentials.
+    pub state_directory: PathBuf,
+    /// When and how often to refresh.
+    pub refresh: Refresh,
+    /// Limits of one exchange with the token endpoint.
+    pub exchange: Exchange,
+}
+
+/// When to refresh.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refresh {
+    /// The share of an access token's life after which it is replaced, 0.1 to 0.95. Default 2/3.
+    pub at: f64,
+    /// Life of a refresh token that its server does not tell. Default 30 days (API.md §1).
+    pub refresh_token_life: Duration,
+    /// Least time between two exchanges that a 401 caused. Default 30 s.
+    pub unauthorized_interval: Duration,
+}
+
+impl Default for Refresh {
+    fn default() -> Self {
+        Self {
+            at: 2.0 / 3.0,
+            refresh_token_life: Duration::from_secs(30 * 24 * 3600),
+            unauthorized_interval: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Limits of one exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// Longest time for connection and TLS. Default 10 s.
+    pub connect_timeout: Duration,
+    /// Longest time for the whole exchange. Default 60 s: giving up early would lose the answer.
+    pub timeout: Duration,
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        Self { connect_timeout: Duration::from_secs(10), timeout: Duration::from_secs(60) }
+    }
+}

@@ -1,0 +1,68 @@
+//! What the operator configured: where access tokens come from.
+
+use url::Url;
+
+use crate::scope::ScopeSet;
+use crate::secret::Secret;
+
+use super::bearer::{AccessToken, RefreshToken};
+
+/// The credential of this sidecar.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// A person signed in once; the refresh token rotates.
+    AuthorizationCode(AuthorizationCode),
+    /// The app itself; every token is asked for anew.
+    ClientCredentials(ClientCredentials),
+    /// A token that a person made; it cannot be refreshed.
+    PersonalAccessToken(AccessToken),
+}
+
+/// An OAuth2 app that is registered at the authorization server.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// `client_id`, RFC 6749 §2.2.
+    pub client_id: String,
+    /// `client_secret`, RFC 6749 §2.3.1; a public client has none.
+    pub client_secret: Option<Secret>,
+    /// Where the secret travels.
+    pub authentication: ClientAuthentication,
+    /// The token endpoint, RFC 6749 §3.2.
+    pub token_url: Url,
+    /// Certificate authorities (PEM) trusted in addition, for the token endpoint too.
+    pub ca_file: Option<std::path::PathBuf>,
+}
+
+/// RFC 6749 §2.3.1. Never both, and never one after the other: a single-use token is no probe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// `client_id` and `client_secret` in the form.
+    #[default]
+    Body,
+    /// `Authorization: Basic`.
+    Basic,
+}
+
+/// The authorization code grant, RFC 6749 §4.1.
+#[derive(Clone, Debug)]
+pub struct AuthorizationCode {
+    /// The app.
+    pub registration: Registration,
+    /// The authorization endpoint, RFC 6749 §3.1.
+    pub authorize_url: Url,
+    /// The redirection endpoint, byte for byte as registered.
+    pub redirect_uri: String,
+    /// What a sign-in asks for.
+    pub scope: ScopeSet,
+    /// A refresh token obtained elsewhere, to begin with.
+    pub seed: Option<RefreshToken>,
+}
+
+/// The client credentials grant, RFC 6749 §4.4.
+#[derive(Clone, Debug)]
+pub struct ClientCredentials {
+    /// The app.
+    pub registration: Registration,
+    /// What is asked for; empty leaves it to the server.
+    pub scope: ScopeSet,
+}
