@@ -1,6 +1,7 @@
 //! (being written)
 
 pub mod bearer;
+pub mod current;
 pub mod source;
 
 use std::path::PathBuf;

@@ -1,0 +1,240 @@
+//! The access token in use: written by the refresher, read by every request.
+//!
+//! A request reads it with one atomic load of a ready-made, sensitive field value; nothing is locked,
+//! allocated or formatted on that way. Only requests that meet an exchange or a 401 take the slow way:
+//! they wait for the refresher's word. The refresher alone holds the [`Publisher`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+use http::HeaderValue;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::bearer::AccessToken;
+
+/// Number of the access token in use. Each token that is published gets the next one.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct Generation(pub u64);
+
+impl Generation {
+    /// The generation after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A token as requests carry it.
+#[derive(Clone, Debug)]
+pub struct Bearer {
+    generation: Generation,
+    field: HeaderValue,
+}
+
+impl Bearer {
+    /// Builds `Bearer …` once, marked sensitive so that HPACK never indexes it and `Debug` hides it.
+    pub fn new(generation: Generation, token: &AccessToken) -> Self {
+        let text = format!("Bearer {}", token.expose());
+        // An `AccessToken` consists of characters that a field value may have.
+        let mut field = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer"));
+        field.set_sensitive(true);
+        Self { generation, field }
+    }
+
+    /// Which token this is.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// The value of `Authorization`; a clone shares the bytes.
+    pub fn field(&self) -> &HeaderValue {
+        &self.field
+    }
+}
+
+/// What a request finds.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// A token to use.
+    Ready(Bearer),
+    /// An exchange that ends the current token is on the wire: wait a moment.
+    Hold,
+    /// No token to use.
+    Unavailable(Unavailable),
+}
+
+/// Why there is no token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// A person has to provide a new grant, token or secret.
+    SignInRequired,
+    /// The first token is still being obtained.
+    Pending,
+    /// The last token expired before a new one came.
+    Expired,
+}
+
+/// What becomes of a request that the upstream answered with 401.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Send it once more, with this token.
+    Replay(Bearer),
+    /// The 401 is the caller's: no other token is to be had, or it was tried too recently.
+    Pass,
+    /// The token was lost over it.
+    Unavailable(Unavailable),
+}
+
+/// Reads the current token. Cheap to clone; every clone sees the same.
+#[derive(Clone, Debug)]
+pub struct CurrentToken {
+    slot: Arc<ArcSwap<Access>>,
+    changed: watch::Receiver<()>,
+    rejections: mpsc::UnboundedSender<Rejection>,
+}
+
+impl CurrentToken {
+    /// What is there now: one atomic load.
+    pub fn load(&self) -> Guard<Arc<Access>> {
+        self.slot.load()
+    }
+
+    /// Waits until it is not [`Access::Hold`]. The caller of this function sets the limit; dropping
+    /// the future changes nothing for others.
+    pub async fn settled(&self) -> Arc<Access> {
+        let mut changed = self.changed.clone();
+        loop {
+            changed.mark_unchanged();
+            let access = self.slot.load_full();
+            if !matches!(*access, Access::Hold) || changed.changed().await.is_err() {
+                return access;
+            }
+        }
+    }
+
+    /// Reports that the upstream refused this token with 401, and learns what to do with the request.
+    ///
+    /// A token of an older generation is answered at once: the current one deserves a try. For the
+    /// current one the refresher makes one exchange for everybody who asks; dropping the future does
+    /// not stop it.
+    pub async fn rejected(&self, bearer: &Bearer) -> Verdict {
+        let generation = bearer.generation();
+        if let Access::Ready(current) = &**self.load()
+            && current.generation() > generation
+        {
+            return Verdict::Replay(current.clone());
+        }
+        let (reply, answer) = oneshot::channel();
+        if self.rejections.send(Rejection { generation, reply }).is_err() {
+            return Verdict::Pass;
+        }
+        answer.await.unwrap_or(Verdict::Pass)
+    }
+}
+
+/// A request's report that a token was refused, and the way back to it.
+#[derive(Debug)]
+pub struct Rejection {
+    /// The token that the request carried.
+    pub generation: Generation,
+    /// Where the request waits.
+    pub reply: oneshot::Sender<Verdict>,
+}
+
+/// Writes the current token. There is one, and it is not `Clone`.
+#[derive(Debug)]
+pub struct Publisher {
+    slot: Arc<ArcSwap<Access>>,
+    changed: watch::Sender<()>,
+}
+
+impl Publisher {
+    /// Swaps what requests see, and wakes those that wait.
+    pub fn publish(&self, access: Access) {
+        self.slot.store(Arc::new(access));
+        self.changed.send_replace(());
+    }
+}
+
+/// The two ends, and the reports of refused tokens. Nothing is available until something is published.
+pub fn channel() -> (Publisher, CurrentToken, mpsc::UnboundedReceiver<Rejection>) {
+    let slot = Arc::new(ArcSwap::from_pointee(Access::Unavailable(Unavailable::Pending)));
+    let (changed, seen) = watch::channel(());
+    let (rejections, reports) = mpsc::unbounded_channel();
+    let current = CurrentToken { slot: Arc::clone(&slot), changed: seen, rejections };
+    (Publisher { slot, changed }, current, reports)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bearer(generation: u64) -> Bearer {
+        Bearer::new(Generation(generation), &AccessToken::new("canary".into()).unwrap())
+    }
+
+    #[test]
+    fn the_field_is_ready_made_and_hidden() {
+        let bearer = bearer(1);
+        assert_eq!(bearer.field(), "Bearer canary");
+        assert!(!format!("{bearer:?}").contains("canary"));
+    }
+
+    #[tokio::test]
+    async fn a_held_request_goes_on_when_something_is_published() {
+        let (publisher, current, _reports) = channel();
+        publisher.publish(Access::Hold);
+        let waiting = tokio::spawn({
+            let current = current.clone();
+            async move { current.settled().await }
+        });
+        tokio::task::yield_now().await;
+        publisher.publish(Access::Hold);
+        publisher.publish(Access::Ready(bearer(2)));
+        assert!(
+            matches!(&*waiting.await.unwrap(), Access::Ready(b) if b.generation() == Generation(2))
+        );
+    }
+
+    #[tokio::test]
+    async fn an_old_token_is_replayed_without_asking() {
+        let (publisher, current, mut reports) = channel();
+        publisher.publish(Access::Ready(bearer(2)));
+        assert!(
+            matches!(current.rejected(&bearer(1)).await, Verdict::Replay(b) if b.generation() == Generation(2))
+        );
+        assert!(reports.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn the_current_token_is_reported_and_the_verdict_awaited() {
+        let (publisher, current, mut reports) = channel();
+        publisher.publish(Access::Ready(bearer(2)));
+        let refresher = tokio::spawn(async move {
+            let report = reports.recv().await.unwrap();
+            assert_eq!(report.generation, Generation(2));
+            report.reply.send(Verdict::Pass).unwrap();
+        });
+        assert!(matches!(current.rejected(&bearer(2)).await, Verdict::Pass));
+        refresher.await.unwrap();
+    }
+}
