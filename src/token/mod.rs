@@ -1,8 +1,13 @@
 //! (being written)
 
 pub mod bearer;
+pub mod claims;
 pub mod current;
+mod endpoint;
+pub mod grant;
+pub mod record;
 pub mod source;
+pub mod state;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,6 +34,9 @@ pub struct Refresh {
     pub at: f64,
     /// Life of a refresh token that its server does not tell. Default 30 days (API.md §1).
     pub refresh_token_life: Duration,
+    /// Whether a refresh token that may be spent is sent once more. Default yes; switch it off for a
+    /// server that punishes reuse by ending the whole grant.
+    pub retry_in_doubt: bool,
     /// Least time between two exchanges that a 401 caused. Default 30 s.
     pub unauthorized_interval: Duration,
 }
@@ -38,6 +46,7 @@ impl Default for Refresh {
         Self {
             at: 2.0 / 3.0,
             refresh_token_life: Duration::from_secs(30 * 24 * 3600),
+            retry_in_doubt: true,
             unauthorized_interval: Duration::from_secs(30),
         }
     }

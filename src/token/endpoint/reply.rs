@@ -1,0 +1,280 @@
+//! What an answer of the token endpoint means: API.md §2, "How to classify", and RFC 6749 §5.
+//!
+//! Pure: status, fields and content in, [`Outcome`] out. A credential must not be given up because of
+//! an answer that says nothing about it, so only a JSON error that is known to be final refuses;
+//! everything else is passing trouble, or in doubt if the exchange may have taken place.
+
+use std::time::Duration;
+
+use http::header::{DATE, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::super::bearer::{AccessToken, RefreshToken};
+use super::super::claims::Claims;
+use super::super::state::{Doubtful, Issue, Outcome, Refusal};
+
+/// The outcome of an answer whose head arrived. `content` is `None` when it was cut off or too large.
+pub(super) fn classify(
+    status: StatusCode,
+    fields: &HeaderMap,
+    content: Option<&[u8]>,
+    now: Timestamp,
+) -> Outcome {
+    let object = content.and_then(|content| serde_json::from_slice::<Map<_, _>>(content).ok());
+    if status.is_success() {
+        return match object.as_ref().map(|object| issue(object, now)) {
+            Some(Ok(issue)) => Outcome::Granted(issue),
+            Some(Err(why)) => doubt(why.to_owned(), Doubtful::Silence),
+            None => doubt("its answer was not complete JSON".into(), Doubtful::Silence),
+        };
+    }
+    let said = format!("the token endpoint answered {status}");
+    if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE {
+        return Outcome::Throttled { retry_after: retry_after(fields, now), detail: said };
+    }
+    if status.is_server_error() {
+        return doubt(said, Doubtful::ServerError);
+    }
+    match object.as_ref().and_then(|object| refusal(status, object)) {
+        Some(refusal) => Outcome::Refused(refusal),
+        None => Outcome::Throttled { retry_after: retry_after(fields, now), detail: said },
+    }
+}
+
+/// How far our wall clock is from the server's, if it told the time: RFC 9110 §6.6.1.
+pub(super) fn clock_skew(fields: &HeaderMap, now: Timestamp) -> Option<jiff::SignedDuration> {
+    Some(now.duration_since(http_date(fields.get(DATE)?.to_str().ok()?)?))
+}
+
+fn doubt(why: String, doubtful: Doubtful) -> Outcome {
+    Outcome::InDoubt { why: format!("an exchange is in doubt: {why}"), doubtful }
+}
+
+/// RFC 6749 §5.1, with what API.md §2 and other servers make of it: `expires_in` may be absent, a
+/// float or a text, `token_type` may have any case.
+fn issue(object: &Map<String, Value>, now: Timestamp) -> Result<Issue, &'static str> {
+    let text = |name: &str| match object.get(name) {
+        Some(Value::String(text)) if !text.is_empty() => Some(text.as_str()),
+        _ => None,
+    };
+    // RFC 6749 §7.1: a token of a type that we do not understand must not be used.
+    if text("token_type").is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
+        return Err("its token is not a bearer token");
+    }
+    let access = text("access_token").ok_or("its answer has no access_token")?;
+    let access = AccessToken::new(access.into()).map_err(|_| "its access_token is malformed")?;
+    let refresh = text("refresh_token").map(|token| RefreshToken::new(token.into())).transpose();
+    let refresh = refresh.map_err(|_| "its refresh_token is malformed")?;
+    let claims = Claims::of(&access);
+    let told = object.get("expires_in").and_then(seconds);
+    Ok(Issue {
+        life: told.or_else(|| claims.life(now)),
+        scope: text("scope").and_then(|scope| scope.parse().ok()).or(claims.scope),
+        access,
+        refresh,
+    })
+}
+
+/// A life in seconds; zero and less mean nothing, and a refresh at once would be a storm.
+fn seconds(value: &Value) -> Option<Duration> {
+    let number = match value {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number).ok().filter(|life| !life.is_zero())
+}
+
+/// The final errors. `None`: the server says that it is passing, or what it says is unknown.
+fn refusal(status: StatusCode, object: &Map<String, Value>) -> Option<Refusal> {
+    let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
+    match text("error") {
+        "invalid_grant" => Some(Refusal::DeadGrant),
+        "invalid_client" | "unauthorized_client" => Some(Refusal::Client),
+        // league 8 refuses a dead refresh token like this; RFC 6749 would have it be invalid_grant.
+        "invalid_request" if status == StatusCode::UNAUTHORIZED => Some(Refusal::DeadGrant),
+        "invalid_request" if names_client(text("hint")) => Some(Refusal::Client),
+        "invalid_request" | "invalid_scope" | "unsupported_grant_type" => Some(Refusal::Request),
+        _ => None,
+    }
+}
+
+/// league 9 answers a missing secret with invalid_request and this hint.
+fn names_client(hint: &str) -> bool {
+    hint.contains("`client_id`") || hint.contains("`client_secret`")
+}
+
+/// RFC 9110 §10.2.3: seconds or a date.
+fn retry_after(fields: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = fields.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    match text.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => Duration::try_from(http_date(text)?.duration_since(now)).ok(),
+    }
+}
+
+/// The preferred form of RFC 9110 §5.6.7, which is a form of RFC 2822 too.
+fn http_date(text: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn outcome(status: u16, content: &str) -> Outcome {
+        let status = StatusCode::from_u16(status).unwrap();
+        classify(status, &HeaderMap::new(), Some(content.as_bytes()), NOW)
+    }
+
+    fn granted(content: &str) -> Issue {
+        match outcome(200, content) {
+            Outcome::Granted(issue) => issue,
+            other => panic!("{content}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_answer_of_the_probable_server_is_a_grant() {
+        let issue = granted(
+            r#"{"token_type":"Bearer","expires_in":1296000,"access_token":"eyJ0","refresh_token":"def50200"}"#,
+        );
+        assert_eq!(issue.life, Some(Duration::from_secs(1_296_000)));
+        assert_eq!(issue.refresh, Some(RefreshToken::new("def50200".into()).unwrap()));
+        assert_eq!(issue.scope, None);
+    }
+
+    #[test]
+    fn odd_but_usable_answers_are_grants() {
+        assert_eq!(
+            granted(r#"{"access_token":"a","token_type":"bEaReR","expires_in":"60"}"#).life,
+            Some(Duration::from_secs(60))
+        );
+        assert_eq!(
+            granted(r#"{"access_token":"a","expires_in":59.5,"more":{}}"#).life,
+            Some(Duration::from_millis(59_500))
+        );
+        for life in ["0", "-5", "null", "\"soon\"", "1e400", "[]"] {
+            let content = format!(r#"{{"access_token":"a","expires_in":{life}}}"#);
+            if serde_json::from_str::<Value>(&content).is_ok() {
+                assert_eq!(granted(&content).life, None, "{life}");
+            }
+        }
+        assert_eq!(granted(r#"{"access_token":"a","refresh_token":""}"#).refresh, None);
+        assert_eq!(granted(r#"{"access_token":"a","refresh_token":null}"#).refresh, None);
+        let scope = granted(r#"{"access_token":"a","scope":"read write"}"#).scope.unwrap();
+        assert_eq!(scope.to_string(), "read write");
+    }
+
+    #[test]
+    fn a_success_that_cannot_be_used_is_in_doubt() {
+        for content in [
+            "",
+            "{",
+            "<html></html>",
+            "[]",
+            "{}",
+            r#"{"access_token":7}"#,
+            r#"{"access_token":"a b"}"#,
+            r#"{"access_token":"a","token_type":"mac"}"#,
+            r#"{"access_token":"a","refresh_token":"a\nb"}"#,
+        ] {
+            let outcome = outcome(200, content);
+            assert!(
+                matches!(outcome, Outcome::InDoubt { doubtful: Doubtful::Silence, .. }),
+                "{content}: {outcome:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn refusals_are_told_apart_for_every_server() {
+        let hint = |name: &str| {
+            format!(r#"{{"error":"invalid_request","hint":"Check the `{name}` parameter"}}"#)
+        };
+        for (status, content, expected) in [
+            (400, r#"{"error":"invalid_grant"}"#.to_owned(), Refusal::DeadGrant),
+            (401, r#"{"error":"invalid_grant"}"#.to_owned(), Refusal::DeadGrant),
+            (
+                401,
+                r#"{"error":"invalid_request","hint":"Token has been revoked"}"#.into(),
+                Refusal::DeadGrant,
+            ),
+            (401, r#"{"error":"invalid_client"}"#.into(), Refusal::Client),
+            (400, r#"{"error":"unauthorized_client"}"#.into(), Refusal::Client),
+            (400, hint("client_secret"), Refusal::Client),
+            (400, hint("client_id"), Refusal::Client),
+            (400, hint("refresh_token"), Refusal::Request),
+            (400, r#"{"error":"invalid_scope"}"#.into(), Refusal::Request),
+            (400, r#"{"error":"unsupported_grant_type"}"#.into(), Refusal::Request),
+        ] {
+            let outcome = outcome(status, &content);
+            assert!(
+                matches!(outcome, Outcome::Refused(refusal) if refusal == expected),
+                "{content}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_about_the_grant_is_passing() {
+        for (status, content) in [
+            (403, "<html>blocked</html>"),
+            (404, ""),
+            (302, ""),
+            (429, "<html></html>"),
+            (429, r#"{"message":"Too Many Attempts."}"#),
+            (503, r#"{"error":"invalid_grant"}"#),
+            (400, r#"{"error":"temporarily_unavailable"}"#),
+            (401, r#"{"message":"Unauthenticated."}"#),
+        ] {
+            let outcome = outcome(status, content);
+            assert!(
+                matches!(outcome, Outcome::Throttled { .. }),
+                "{status} {content}: {outcome:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_server_leaves_the_exchange_in_doubt() {
+        for status in [500, 502, 504] {
+            let outcome = outcome(status, r#"{"error":"server_error"}"#);
+            assert!(matches!(outcome, Outcome::InDoubt { doubtful: Doubtful::ServerError, .. }));
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms() {
+        let told = |text: &'static str| {
+            let mut fields = HeaderMap::new();
+            fields.insert(RETRY_AFTER, HeaderValue::from_static(text));
+            retry_after(&fields, NOW)
+        };
+        assert_eq!(told("120"), Some(Duration::from_secs(120)));
+        assert_eq!(told("Thu, 01 Jan 1970 00:01:00 GMT"), Some(Duration::from_secs(60)));
+        assert_eq!(told("soon"), None);
+        assert_eq!(told("Wed, 31 Dec 1969 23:59:00 GMT"), None);
+    }
+
+    #[test]
+    fn the_servers_clock_is_compared_with_ours() {
+        let mut fields = HeaderMap::new();
+        fields.insert(DATE, HeaderValue::from_static("Thu, 01 Jan 1970 00:01:00 GMT"));
+        assert_eq!(clock_skew(&fields, NOW).unwrap().as_secs(), -60);
+    }
+
+    #[test]
+    fn no_outcome_quotes_the_server() {
+        for status in [200, 302, 400, 401, 403, 429, 500, 503] {
+            let outcome = outcome(status, r#"{"error":"canary","message":"canary"}"#);
+            assert!(!format!("{outcome:?}").contains("canary"), "{outcome:?}");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The stored record: everything that a restart has to know.
+//!
+//! The file is the only copy of a single-use refresh token, so its shape is versioned, unknown fields
+//! and newer versions are refused instead of being dropped, and an exchange announces itself in it
+//! (the [`Intent`]) before it starts. The secrets are exposed here, to be written, and nowhere else.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::scope::ScopeSet;
+use crate::secret::{Fingerprint, Secret};
+
+use super::bearer::{AccessToken, RefreshToken};
+use super::current::Generation;
+use super::grant::Grant;
+use super::state::Loss;
+
+/// The version of the shape that this program reads and writes.
+const VERSION: u32 = 1;
+
+/// What is stored of a rotating grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The app that the grant was given to; another app cannot use it.
+    pub client_id: String,
+    /// Where it was given; another server does not know it.
+    pub token_url: String,
+    /// Counts the writes. Every exchange sends under a revision of its own.
+    pub revision: u64,
+    /// The newest generation ever stored, whether or not a grant is left.
+    pub generation: Generation,
+    /// The seed that was taken last.
+    pub seed: Option<Fingerprint>,
+    /// The grant in use.
+    pub grant: Option<Grant>,
+    /// The exchange that was about to start.
+    pub intent: Option<Intent>,
+    /// Set when the refresh token is known to be dead, so that it is never sent again.
+    pub loss: Option<Loss>,
+}
+
+/// An exchange that is about to start: found in a record that nobody has locked, it is in doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// The refresh token that is about to be sent.
+    pub refresh_token: Fingerprint,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Why bytes are not a record. Never quotes them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRecord {
+    /// Not JSON, or not of this shape.
+    #[error("line {line}, column {column}: it is damaged or not a record of this program")]
+    Shape {
+        /// Where, from 1.
+        line: usize,
+        /// Where, from 1.
+        column: usize,
+    },
+    /// Written by a newer program.
+    #[error("it was written by a newer version of this program (format {0}, known is {VERSION})")]
+    Version(u32),
+    /// A token in it could not be sent.
+    #[error("a token in it is damaged")]
+    Token,
+}
+
+impl Record {
+    /// An empty record for an app at a server.
+    pub fn new(client_id: String, token_url: String) -> Self {
+        Self {
+            client_id,
+            token_url,
+            revision: 0,
+            generation: Generation::default(),
+            seed: None,
+            grant: None,
+            intent: None,
+            loss: None,
+        }
+    }
+
+    /// The bytes to store; wiped when dropped.
+    pub fn to_bytes(&self) -> Secret {
+        let shape = Shape {
+            version: VERSION,
+            client_id: self.client_id.clone(),
+            token_url: self.token_url.clone(),
+            revision: self.revision,
+            generation: self.generation,
+            seed: self.seed,
+            grant: self.grant.as_ref().map(GrantShape::of),
+            intent: self.intent,
+            loss: self.loss,
+        };
+        // Maps with text keys and numbers: nothing that JSON could refuse.
+        let mut text = serde_json::to_string_pretty(&shape).unwrap_or_default();
+        text.push('\n');
+        Secret::new(text)
+    }
+
+    /// Reads stored bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRecord`] for anything that this program did not write completely.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidRecord> {
+        let version: VersionShape = serde_json::from_slice(bytes).map_err(misshapen)?;
+        if version.version > VERSION {
+            return Err(InvalidRecord::Version(version.version));
+        }
+        let shape: Shape = serde_json::from_slice(bytes).map_err(misshapen)?;
+        let grant = shape.grant.map(|grant| grant.into_grant(shape.generation)).transpose()?;
+        Ok(Self {
+            client_id: shape.client_id,
+            token_url: shape.token_url,
+            revision: shape.revision,
+            generation: shape.generation,
+            seed: shape.seed,
+            grant,
+            intent: shape.intent,
+            loss: shape.loss,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct VersionShape {
+    version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shape {
+    version: u32,
+    client_id: String,
+    token_url: String,
+    revision: u64,
+    generation: Generation,
+    seed: Option<Fingerprint>,
+    grant: Option<GrantShape>,
+    intent: Option<Intent>,
+    loss: Option<Loss>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GrantShape {
+    access_token: String,
+    refresh_token: Option<String>,
+    issued_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    refresh_issued_at: Timestamp,
+    scope: Option<ScopeSet>,
+}
+
+impl GrantShape {
+    fn of(grant: &Grant) -> Self {
+        Self {
+            access_token: grant.access.expose().to_owned(),
+            refresh_token: grant.refresh.as_ref().map(|token| token.expose().to_owned()),
+            issued_at: grant.issued,
+            expires_at: grant.expires,
+            refresh_issued_at: grant.refresh_issued,
+            scope: grant.scope.clone(),
+        }
+    }
+
+    fn into_grant(self, generation: Generation) -> Result<Grant, InvalidRecord> {
+        let refresh = self.refresh_token.map(RefreshToken::new).transpose();
+        Ok(Grant {
+            generation,
+            access: AccessToken::new(self.access_token).map_err(|_| InvalidRecord::Token)?,
+            refresh: refresh.map_err(|_| InvalidRecord::Token)?,
+            issued: self.issued_at,
+            expires: self.expires_at,
+            refresh_issued: self.refresh_issued_at,
+            scope: self.scope,
+        })
+    }
+}
+
+fn misshapen(error: serde_json::Error) -> InvalidRecord {
+    InvalidRecord::Shape { line: error.line(), column: error.column() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        let now = "2026-11-24T12:00:00Z".parse().unwrap();
+        let mut record = Record::new("1".into(), "https://a.example/oauth/token".into());
+        record.revision = 9;
+        record.generation = Generation(7);
+        record.seed = Some(Fingerprint::of("seed"));
+        record.grant = Some(Grant {
+            generation: Generation(7),
+            access: AccessToken::new("canary-access".into()).unwrap(),
+            refresh: Some(RefreshToken::new("canary-refresh".into()).unwrap()),
+            issued: now,
+            expires: Some(now),
+            refresh_issued: now,
+            scope: Some("read write".parse().unwrap()),
+        });
+        record.intent = Some(Intent { refresh_token: Fingerprint::of("canary-refresh"), at: now });
+        record.loss = Some(Loss::AnswerLost);
+        record
+    }
+
+    #[test]
+    fn a_record_survives_its_bytes() {
+        let bytes = record().to_bytes();
+        assert_eq!(Record::from_bytes(bytes.expose().as_bytes()), Ok(record()));
+    }
+
+    #[test]
+    fn every_truncation_is_noticed() {
+        let bytes = record().to_bytes();
+        let bytes = bytes.expose().trim_end().as_bytes();
+        for length in 0..bytes.len() {
+            assert!(Record::from_bytes(&bytes[..length]).is_err(), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_by_name() {
+        let text = record().to_bytes().expose().replace("\"version\": 1", "\"version\": 2");
+        assert_eq!(Record::from_bytes(text.as_bytes()), Err(InvalidRecord::Version(2)));
+    }
+
+    #[test]
+    fn an_unknown_field_is_not_dropped() {
+        let text = record().to_bytes().expose().replacen('{', "{\"more\":1,", 1);
+        assert!(matches!(Record::from_bytes(text.as_bytes()), Err(InvalidRecord::Shape { .. })));
+    }
+
+    #[test]
+    fn debug_and_errors_show_no_token() {
+        assert!(!format!("{:?}", record()).contains("canary"));
+        let broken = record().to_bytes().expose().replace("canary-access", "canary\\naccess");
+        let error = Record::from_bytes(broken.as_bytes()).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("canary"));
+    }
+}

@@ -1,0 +1,88 @@
+//! When: the refresh that is due, the wait after a failure, the breaker for 401s.
+
+use std::time::Duration;
+
+use crate::clock::{Deadline, Moment};
+
+use super::super::Refresh;
+use super::super::grant::Grant;
+
+/// A life that nobody told (RFC 6749 §5.1 only recommends `expires_in`): short enough that a token is
+/// not used for long past its unknown end, long enough to be no burden.
+const ASSUMED_LIFE: Duration = Duration::from_secs(3600);
+
+/// Spread of the refresh around its share of the life, so that replicas do not refresh together.
+const JITTER: f64 = 0.05;
+
+/// First and longest wait after a failure, and their spread.
+const BACK_OFF: (Duration, Duration, f64) =
+    (Duration::from_secs(1), Duration::from_secs(300), 0.25);
+
+/// Longest wait after a failure of the store: disks are repaired by people who watch.
+const STORE_BACK_OFF: Duration = Duration::from_secs(15);
+
+/// Longest pause that the breaker makes between exchanges caused by 401s.
+const BREAKER_LIMIT: Duration = Duration::from_secs(3600);
+
+/// Randomness that a test can fix.
+#[derive(Clone, Debug)]
+pub struct Dice(fastrand::Rng);
+
+impl Dice {
+    /// Dice that fall the same way for the same number.
+    pub fn new(number: u64) -> Self {
+        Self(fastrand::Rng::with_seed(number))
+    }
+
+    /// `span` more or less `share` of it.
+    fn spread(&mut self, span: Duration, share: f64) -> Duration {
+        let factor = 1.0 + share * (2.0 * self.0.f64() - 1.0);
+        Duration::try_from_secs_f64(span.as_secs_f64() * factor).unwrap_or(span)
+    }
+}
+
+/// When the access token is to be replaced: at its share of the life, and no later than the refresh
+/// token's own share, because an idle refresh token ends too.
+pub(super) fn due(grant: &Grant, policy: &Refresh, dice: &mut Dice, now: Moment) -> Deadline {
+    let access = dice.spread(life(grant).mul_f64(policy.at), JITTER);
+    let access = Deadline::at(later(grant.issued, access), now);
+    if grant.refresh.is_none() {
+        return access;
+    }
+    let refresh = policy.refresh_token_life.mul_f64(2.0 / 3.0);
+    access.earlier(Deadline::at(later(grant.refresh_issued, refresh), now), now)
+}
+
+/// When the access token ends. `None`: nobody told, so it is never taken away.
+pub(super) fn expiry(grant: &Grant, now: Moment) -> Option<Deadline> {
+    grant.expires.map(|wall| Deadline::at(wall, now))
+}
+
+/// The wait after the given number of failures in a row, counted from 1: it doubles.
+pub(super) fn back_off(failures: u32, dice: &mut Dice) -> Duration {
+    let (first, longest, share) = BACK_OFF;
+    dice.spread(doubled(first, failures.saturating_sub(1), longest), share)
+}
+
+/// The wait after failures of the store.
+pub(super) fn store_back_off(failures: u32) -> Duration {
+    doubled(BACK_OFF.0, failures.saturating_sub(1), STORE_BACK_OFF)
+}
+
+/// Least time between exchanges caused by 401s, after `refused` fresh tokens in a row were refused.
+pub(super) fn breaker(policy: &Refresh, refused: u32) -> Duration {
+    doubled(policy.unauthorized_interval, refused, BREAKER_LIMIT.max(policy.unauthorized_interval))
+}
+
+fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(times)).min(longest)
+}
+
+fn life(grant: &Grant) -> Duration {
+    let told = grant.expires.map(|expires| expires.duration_since(grant.issued));
+    told.and_then(|told| Duration::try_from(told).ok()).unwrap_or(ASSUMED_LIFE)
+}
+
+fn later(wall: jiff::Timestamp, span: Duration) -> jiff::Timestamp {
+    Moment::new(wall, Duration::ZERO).plus(span).wall()
+}
