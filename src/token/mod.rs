@@ -3,11 +3,16 @@
 pub mod bearer;
 pub mod claims;
 pub mod current;
-mod endpoint;
+pub mod endpoint;
 pub mod grant;
+mod operation;
+mod oracle;
 pub mod record;
+pub mod refresher;
 pub mod source;
 pub mod state;
+pub mod status;
+pub mod store;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -83,6 +83,19 @@ impl Record {
         }
     }
 
+    /// The record as far as it concerns the app of `ours`: another app's grant is of no use to it, and
+    /// only the counters go on.
+    #[must_use]
+    pub fn seen_by(self, ours: &Self) -> Self {
+        if self.client_id == ours.client_id && self.token_url == ours.token_url {
+            return self;
+        }
+        tracing::warn!(
+            "the stored grant belongs to another client_id or token_url and is not used"
+        );
+        Self { revision: self.revision, generation: self.generation, ..ours.clone() }
+    }
+
     /// The bytes to store; wiped when dropped.
     pub fn to_bytes(&self) -> Secret {
         let shape = Shape {
@@ -236,6 +249,15 @@ mod tests {
     fn an_unknown_field_is_not_dropped() {
         let text = record().to_bytes().expose().replacen('{', "{\"more\":1,", 1);
         assert!(matches!(Record::from_bytes(text.as_bytes()), Err(InvalidRecord::Shape { .. })));
+    }
+
+    #[test]
+    fn another_apps_grant_is_not_used_but_its_counters_go_on() {
+        let ours = Record::new("2".into(), record().token_url);
+        let seen = record().seen_by(&ours);
+        assert_eq!((seen.grant, seen.intent, seen.loss), (None, None, None));
+        assert_eq!((seen.revision, seen.generation), (9, Generation(7)));
+        assert_eq!(record().seen_by(&Record::new("1".into(), record().token_url)), record());
     }
 
     #[test]

@@ -1,4 +1,99 @@
 //! One exchange with the token endpoint: connect, send, understand.
 
+mod line;
 mod reply;
 mod request;
+
+use jiff::SignedDuration;
+
+use crate::clock;
+use crate::net::connect::{ConnectError, Dial};
+use crate::net::origin::{InvalidOrigin, Origin};
+use crate::net::tls::Trust;
+use crate::scope::ScopeSet;
+
+pub use line::{Line, LineError};
+pub use request::AGENT;
+
+use super::Exchange;
+use super::source::Registration;
+use super::state::{Ask, Doubtful, Outcome};
+
+/// The token endpoint of one app.
+#[derive(Debug)]
+pub struct TokenEndpoint {
+    registration: Registration,
+    scope: ScopeSet,
+    limits: Exchange,
+    dial: Dial,
+}
+
+/// How an exchange ended.
+#[derive(Debug)]
+pub struct Exchanged {
+    /// What became of the tokens.
+    pub outcome: Outcome,
+    /// How far our wall clock is ahead of the server's, if it told.
+    pub clock_skew: Option<SignedDuration>,
+}
+
+impl TokenEndpoint {
+    /// The endpoint at `registration.token_url`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOrigin`] when a secret could not be sent there safely.
+    pub fn new(
+        registration: Registration,
+        scope: ScopeSet,
+        limits: Exchange,
+        trust: Trust,
+    ) -> Result<Self, InvalidOrigin> {
+        let dial = Dial {
+            origin: Origin::of(&registration.token_url)?,
+            trust,
+            connect_timeout: limits.connect_timeout,
+            tls_timeout: limits.connect_timeout,
+        };
+        Ok(Self { registration, scope, limits, dial })
+    }
+
+    /// Connects. Failing here is always safe to repeat.
+    pub async fn connect(&self) -> Result<Line, ConnectError> {
+        Line::open(&self.dial).await
+    }
+
+    /// Makes the exchange. Dropping the future may lose the answer, and a refresh token with it.
+    pub async fn exchange(&self, line: Line, ask: &Ask) -> Exchanged {
+        let request =
+            match request::request(ask, &self.scope, &self.registration, &self.dial.origin) {
+                Ok(request) => request,
+                Err(error) => {
+                    return Exchanged::without_answer(Outcome::NotSent(error.to_string()));
+                }
+            };
+        let reply = match line.send(request, self.limits.timeout).await {
+            Ok(reply) => reply,
+            Err(LineError::NotSent) => {
+                return Exchanged::without_answer(Outcome::NotSent(LineError::NotSent.to_string()));
+            }
+            Err(LineError::NoAnswer(why)) => {
+                let why = format!("an exchange with the token endpoint is in doubt: {why}");
+                let doubtful = Doubtful::Silence;
+                return Exchanged::without_answer(Outcome::InDoubt { why, doubtful });
+            }
+        };
+        let now = clock::now().wall();
+        let content = reply.content.as_deref();
+        Exchanged {
+            outcome: reply::classify(reply.status, &reply.fields, content, now),
+            clock_skew: reply::clock_skew(&reply.fields, now),
+        }
+    }
+}
+
+impl Exchanged {
+    fn without_answer(outcome: Outcome) -> Self {
+        Self { outcome, clock_skew: None }
+    }
+}

@@ -18,7 +18,7 @@ use super::super::source::{ClientAuthentication, Registration};
 use super::super::state::Ask;
 
 /// How the sidecar names itself to servers.
-pub(super) const AGENT: &str = concat!("webwork-sidecar/", env!("CARGO_PKG_VERSION"));
+pub const AGENT: &str = concat!("webwork-sidecar/", env!("CARGO_PKG_VERSION"));
 
 /// The request for `ask`. A refresh never carries a scope: it could only narrow the grant for good
 /// (API.md §2, rotation, 8). `Accept` keeps Laravel from answering with an HTML page.

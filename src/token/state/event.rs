@@ -67,6 +67,8 @@ pub enum Outcome {
         /// What it said, in our words.
         detail: String,
     },
+    /// Not one byte of the request has left after all.
+    NotSent(String),
     /// The request left, and no usable answer came.
     InDoubt {
         /// What happened, in our words.

@@ -130,6 +130,10 @@ impl State {
                 self.wait_at_least(retry_after.unwrap_or_default(), now);
                 self.close_intent(actions);
             }
+            Outcome::NotSent(why) => {
+                self.fail(why, now);
+                self.close_intent(actions);
+            }
             Outcome::InDoubt { why, doubtful } => self.in_doubt(why, doubtful, now, actions),
         }
     }

@@ -1,0 +1,241 @@
+//! The steps of an exchange that take time, as tasks.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::net::connect::Dial;
+use crate::net::origin::InvalidOrigin;
+use crate::net::tls::Trust;
+use crate::scope::ScopeSet;
+
+use super::Config;
+use super::current::Bearer;
+use super::endpoint::{Line, TokenEndpoint};
+use super::grant::Grant;
+use super::oracle;
+use super::record::Record;
+use super::source::{Credential, Registration};
+use super::state::{Action, Ask, Doubtful, Event, Oracle, Outcome};
+use super::store::{FileStore, Lock, StoreError};
+
+/// How often the lock is tried while another process has it.
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long it is tried: longer than an exchange of the other process takes.
+const LOCK_PATIENCE: Duration = Duration::from_secs(75);
+
+/// A skew of the wall clock that is worth a warning: tokens are planned in days, but a server refuses
+/// what lies in its future.
+const SKEW: Duration = Duration::from_secs(60);
+
+/// A step that takes time.
+#[derive(Debug)]
+pub(super) enum Operation {
+    Open,
+    Rehearse,
+    Connect,
+    Intend(Box<Record>),
+    Send(Ask),
+    Persist(Box<Record>),
+    Probe(Duration),
+}
+
+/// A step under way.
+pub(super) type Step = Pin<Box<dyn Future<Output = Done> + Send>>;
+
+/// How a step ended, and what it leaves for the next one.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) event: Event,
+    pub(super) lock: Option<Lock>,
+    pub(super) line: Option<Line>,
+}
+
+/// What steps work with.
+#[derive(Debug)]
+pub(super) struct Tools {
+    pub(super) store: Option<Arc<FileStore>>,
+    pub(super) line: Option<Line>,
+    endpoint: Option<Arc<TokenEndpoint>>,
+    registration: Option<Registration>,
+    upstream: Dial,
+}
+
+impl Operation {
+    /// The step that an action asks for, if it takes time.
+    pub(super) fn of(action: Action) -> Option<Self> {
+        Some(match action {
+            Action::Open => Self::Open,
+            Action::Rehearse => Self::Rehearse,
+            Action::Connect => Self::Connect,
+            Action::Intend(record) => Self::Intend(record),
+            Action::Send(ask) => Self::Send(ask),
+            Action::Persist(record) => Self::Persist(record),
+            Action::Probe { after } => Self::Probe(after),
+            Action::Close | Action::Publish(_) | Action::Settle => return None,
+        })
+    }
+
+    /// What the machine must assume when a defect ended the step: the worst.
+    pub(super) fn broken(&self) -> Event {
+        let why = "a defect of this program ended the step".to_owned();
+        match self {
+            Self::Open | Self::Rehearse | Self::Intend(_) => Event::Unwritable(why),
+            Self::Connect => Event::NotSent(why),
+            Self::Send(_) => Event::Answered(Outcome::InDoubt { why, doubtful: Doubtful::Silence }),
+            Self::Persist(_) => Event::NotPersisted(why),
+            Self::Probe(_) => Event::Probed(Oracle::Unclear),
+        }
+    }
+}
+
+impl Tools {
+    /// Tools without a credential yet.
+    pub(super) fn new(upstream: Dial) -> Self {
+        Self { store: None, line: None, endpoint: None, registration: None, upstream }
+    }
+
+    /// Takes over what the credential says of the client.
+    pub(super) fn equip(&mut self, config: &Config, trust: Trust) -> Result<(), InvalidOrigin> {
+        let (registration, scope) = match &config.credential {
+            Credential::PersonalAccessToken(_) => return Ok(()),
+            Credential::AuthorizationCode(code) => (&code.registration, ScopeSet::default()),
+            Credential::ClientCredentials(own) => (&own.registration, own.scope.clone()),
+        };
+        let limits = config.exchange.clone();
+        let endpoint = TokenEndpoint::new(registration.clone(), scope, limits, trust)?;
+        self.endpoint = Some(Arc::new(endpoint));
+        self.registration = Some(registration.clone());
+        Ok(())
+    }
+
+    /// The record of an app that has no grant yet.
+    pub(super) fn empty_record(&self) -> Record {
+        let registration = self.registration.as_ref();
+        Record::new(
+            registration.map(|app| app.client_id.clone()).unwrap_or_default(),
+            registration.map(|app| app.token_url.to_string()).unwrap_or_default(),
+        )
+    }
+
+    /// The step as a future that owns all it needs.
+    pub(super) fn start(&mut self, operation: &Operation, grant: Option<&Grant>) -> Step {
+        match (operation, self.store.clone(), self.endpoint.clone()) {
+            (Operation::Open, Some(store), _) => {
+                let ours = self.empty_record();
+                Box::pin(open(store, ours))
+            }
+            (Operation::Rehearse, Some(store), _) => Box::pin(async move {
+                told(stored(move || store.rehearse()).await, Event::Rehearsed, Event::Unwritable)
+            }),
+            (Operation::Intend(record), Some(store), _) => {
+                let (record, line) = (record.clone(), self.line.take());
+                Box::pin(async move {
+                    let result = stored(move || store.intend(&record)).await;
+                    Done { line, ..told(result, Event::Intended, Event::Unwritable) }
+                })
+            }
+            (Operation::Persist(record), Some(store), _) => {
+                let record = record.clone();
+                Box::pin(async move {
+                    let result = stored(move || store.persist(&record)).await;
+                    told(result, Event::Persisted, Event::NotPersisted)
+                })
+            }
+            (Operation::Connect, _, Some(endpoint)) => Box::pin(async move {
+                match endpoint.connect().await {
+                    Ok(line) => Done { line: Some(line), ..Done::of(Event::Connected) },
+                    Err(error) => Done::of(Event::NotSent(format!("token endpoint: {error}"))),
+                }
+            }),
+            (Operation::Send(ask), _, Some(endpoint)) => {
+                let (line, ask) = (self.line.take(), ask.clone());
+                Box::pin(send(endpoint, line, ask))
+            }
+            (Operation::Probe(after), _, _) => {
+                let (upstream, after) = (self.upstream.clone(), *after);
+                let bearer = grant.map(Grant::bearer);
+                Box::pin(probe(upstream, bearer, after))
+            }
+            // No credential asks for a step that it has no tools for; if one does, it fails visibly.
+            (operation, _, _) => {
+                let event = operation.broken();
+                Box::pin(async move { Done::of(event) })
+            }
+        }
+    }
+}
+
+impl Done {
+    fn of(event: Event) -> Self {
+        Self { event, lock: None, line: None }
+    }
+}
+
+async fn open(store: Arc<FileStore>, ours: Record) -> Done {
+    let patience = tokio::time::Instant::now() + LOCK_PATIENCE;
+    loop {
+        let lock = {
+            let store = Arc::clone(&store);
+            stored(move || store.lock()).await
+        };
+        match lock {
+            Ok(Some(lock)) => {
+                let record = stored(move || store.load()).await;
+                return match record.map(|record| record.map(|record| record.seen_by(&ours))) {
+                    Ok(record) => Done { lock: Some(lock), ..Done::of(Event::Opened(record)) },
+                    Err(why) => Done::of(Event::Unwritable(why)),
+                };
+            }
+            Ok(None) if tokio::time::Instant::now() < patience => {
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            Ok(None) => return Done::of(Event::Busy),
+            Err(why) => return Done::of(Event::Unwritable(why)),
+        }
+    }
+}
+
+async fn send(endpoint: Arc<TokenEndpoint>, line: Option<Line>, ask: Ask) -> Done {
+    let Some(line) = line else {
+        return Done::of(Event::Answered(Outcome::NotSent("the connection is gone".into())));
+    };
+    let exchanged = endpoint.exchange(line, &ask).await;
+    if let Some(skew) = exchanged.clock_skew
+        && skew.unsigned_abs() > SKEW
+    {
+        tracing::warn!(
+            seconds = skew.as_secs(),
+            "the clock of this host differs from the authorization server's: set it right"
+        );
+    }
+    Done::of(Event::Answered(exchanged.outcome))
+}
+
+async fn probe(upstream: Dial, bearer: Option<Bearer>, after: Duration) -> Done {
+    tokio::time::sleep(after).await;
+    let oracle = match bearer {
+        Some(bearer) => oracle::ask(&upstream, &bearer).await,
+        None => Oracle::Unclear,
+    };
+    Done::of(Event::Probed(oracle))
+}
+
+/// Runs a store's blocking work where it may block.
+async fn stored<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, String> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("a defect of this program ended the step".into()),
+    }
+}
+
+fn told(result: Result<(), String>, good: Event, bad: impl FnOnce(String) -> Event) -> Done {
+    match result {
+        Ok(()) => Done::of(good),
+        Err(why) => Done::of(bad(why)),
+    }
+}

@@ -1,0 +1,373 @@
+//! The task that performs what the state machine asks for, and tells it what came of it.
+//!
+//! There is one, and it never ends by itself: a permanent refusal is a state that a new grant leaves.
+//! Every operation runs in a task of its own that nothing cancels, neither a caller that goes away nor
+//! a reload nor the drain; the refresher returns only when nothing is on the wire and no write is owed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
+
+use crate::clock;
+use crate::net::connect::Dial;
+use crate::net::drain::Drain;
+use crate::net::tls::Trust;
+
+use super::Config;
+use super::claims::Claims;
+use super::current::{self, Access, CurrentToken, Publisher, Rejection, Verdict};
+use super::grant::Seed;
+use super::operation::{Done, Operation, Tools};
+use super::record::Record;
+use super::source::Credential;
+use super::state::{Action, Dice, Event, Issue, Kind, Standing, State, step};
+use super::status::{Availability, Status};
+use super::store::{FileStore, Lock, Stamp, StoreError};
+
+/// Longest nap. Timers stand still while the host sleeps, and the store may be written by others, so
+/// both are looked at this often.
+const NAP: Duration = Duration::from_secs(1);
+
+/// How long the refresher goes on after the order to drain when a write is still owed. An exchange may
+/// take 60 s, and its write some more.
+const LAST_WORK: Duration = Duration::from_secs(65);
+
+/// Why a refresher cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The state directory or the record in it cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The token endpoint is no place to send a secret to.
+    #[error("token_url: {0}")]
+    Endpoint(#[from] crate::net::origin::InvalidOrigin),
+}
+
+/// An order to the refresher.
+#[derive(Debug)]
+pub enum Order {
+    /// Get a new token now, due or not.
+    Refresh,
+    /// The operator changed the credential.
+    Change(Box<Credential>),
+}
+
+/// The refresher's ends for the rest of the program.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    /// For requests.
+    pub current: CurrentToken,
+    /// For everybody who asks how it is going.
+    pub status: watch::Receiver<Status>,
+    /// For the operator.
+    pub orders: mpsc::Sender<Order>,
+}
+
+/// The refresher.
+#[derive(Debug)]
+pub struct Refresher {
+    config: Config,
+    state: State,
+    tools: Tools,
+    trust: Trust,
+    lock: Option<Lock>,
+    stamp: Option<Stamp>,
+    publisher: Publisher,
+    access: Access,
+    reports: mpsc::UnboundedReceiver<Rejection>,
+    waiting: Vec<Rejection>,
+    orders: mpsc::Receiver<Order>,
+    status: watch::Sender<Status>,
+    operations: JoinSet<Done>,
+    performing: Option<Operation>,
+    rotations: u64,
+}
+
+impl Refresher {
+    /// Reads the store and publishes what is there; nothing is sent before [`run`](Self::run).
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] when what is stored or configured cannot be used. Nothing is changed then.
+    pub fn new(config: Config, trust: Trust, upstream: Dial) -> Result<(Self, Handle), SetupError> {
+        let now = clock::now();
+        let (publisher, current, reports) = current::channel();
+        let (orders_in, orders) = mpsc::channel(8);
+        let mut tools = Tools::new(upstream);
+        let state = initial(&config, &mut tools, trust.clone(), now)?;
+        let first = Status::of(&state, now.wall(), Availability::Unavailable, 0);
+        let (status, seen) = watch::channel(first);
+        let mut refresher = Self {
+            stamp: tools.store.as_ref().and_then(|store| store.stamp().ok().flatten()),
+            config,
+            state,
+            tools,
+            trust,
+            lock: None,
+            publisher,
+            access: Access::Unavailable(current::Unavailable::Pending),
+            reports,
+            waiting: Vec::new(),
+            orders,
+            status,
+            operations: JoinSet::new(),
+            performing: None,
+            rotations: 0,
+        };
+        for event in provided(&refresher.config.credential, now) {
+            refresher.decide(event);
+        }
+        Ok((refresher, Handle { current, status: seen, orders: orders_in }))
+    }
+
+    /// Works until `drain` begins and nothing is left that must be finished.
+    pub async fn run(mut self, drain: Drain) {
+        self.decide(Event::Tick);
+        let mut draining = std::pin::pin!(drain.began());
+        loop {
+            let nap = self.nap();
+            tokio::select! {
+                Some(done) = self.operations.join_next() => self.finished(done),
+                Some(report) = self.reports.recv() => self.rejected(report),
+                Some(order) = self.orders.recv() => self.order(order),
+                () = tokio::time::sleep(nap) => self.wake().await,
+                _ = &mut draining => break,
+            }
+        }
+        let last_work = async {
+            while self.state.must_finish() {
+                let nap = self.nap();
+                tokio::select! {
+                    Some(done) = self.operations.join_next() => self.finished(done),
+                    () = tokio::time::sleep(nap) => self.decide(Event::Tick),
+                }
+            }
+        };
+        if tokio::time::timeout(LAST_WORK, last_work).await.is_err() {
+            tracing::error!(
+                "stopping although the newest tokens could not be stored: sign in again"
+            );
+        }
+    }
+
+    /// Until something is due; an end that has passed is no reason to wake up again.
+    fn nap(&self) -> Duration {
+        let now = clock::now();
+        let next = self.state.next().map(|next| next.remaining(now));
+        let end = self.state.expiry().map(|end| end.remaining(now)).filter(|left| !left.is_zero());
+        next.into_iter().chain(end).fold(NAP, Duration::min)
+    }
+
+    async fn wake(&mut self) {
+        if let Some(record) = self.changed_record().await {
+            self.decide(Event::Seen(record));
+        }
+        self.decide(Event::Tick);
+    }
+
+    /// The record, if another process has written it since we looked.
+    async fn changed_record(&mut self) -> Option<Record> {
+        let store = self.tools.store.clone().filter(|_| self.performing.is_none())?;
+        let before = self.stamp;
+        let looked = tokio::task::spawn_blocking(move || {
+            let stamp = store.stamp().ok().flatten();
+            let record = if stamp == before { None } else { store.load().ok().flatten() };
+            (stamp, record)
+        });
+        let (stamp, record) = looked.await.ok()?;
+        self.stamp = stamp;
+        record.map(|record| record.seen_by(&self.tools.empty_record()))
+    }
+
+    fn rejected(&mut self, report: Rejection) {
+        let generation = report.generation;
+        self.waiting.push(report);
+        self.decide(Event::Rejected(generation));
+    }
+
+    fn order(&mut self, order: Order) {
+        match order {
+            Order::Refresh => self.decide(Event::Asked),
+            Order::Change(credential) => self.change(*credential),
+        }
+    }
+
+    fn change(&mut self, credential: Credential) {
+        let now = clock::now();
+        self.config.credential = credential;
+        match self.tools.equip(&self.config, self.trust.clone()) {
+            Ok(()) => {
+                tracing::info!("the credential was read again");
+                self.decide(Event::Reconfigured);
+                for event in provided(&self.config.credential, now) {
+                    self.decide(event);
+                }
+                self.decide(Event::Tick);
+            }
+            Err(error) => tracing::error!(%error, "the changed credential cannot be used"),
+        }
+    }
+
+    fn finished(&mut self, done: Result<Done, JoinError>) {
+        let operation = self.performing.take();
+        let event = match (done, operation) {
+            (Ok(done), _) => {
+                self.lock = done.lock.or(self.lock.take());
+                self.tools.line = done.line;
+                done.event
+            }
+            (Err(error), Some(operation)) => {
+                tracing::error!(%error, "a defect ended a step of the exchange");
+                operation.broken()
+            }
+            (Err(_), None) => return,
+        };
+        self.decide(event);
+    }
+
+    /// One step of the machine, and what it asks for.
+    fn decide(&mut self, event: Event) {
+        let now = clock::now();
+        let before = (self.state.standing(), self.state.grant().map(|grant| grant.generation));
+        let (state, actions) = step(self.state.clone(), event, now);
+        self.state = state;
+        for action in actions {
+            self.perform(action);
+        }
+        let after = (self.state.standing(), self.state.grant().map(|grant| grant.generation));
+        if before.1.is_some() && after.1 > before.1 {
+            self.rotations += 1;
+        }
+        self.report(before.0 != after.0, now.wall());
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Publish(access) => {
+                self.access = access.clone();
+                self.publisher.publish(access);
+            }
+            Action::Settle => self.settle(),
+            Action::Close => {
+                self.lock = None;
+                self.tools.line = None;
+                self.stamp = self.tools.store.as_ref().and_then(|store| store.stamp().ok()?);
+            }
+            other => {
+                if let Some(operation) = Operation::of(other) {
+                    let future = self.tools.start(&operation, self.state.grant());
+                    self.performing = Some(operation);
+                    self.operations.spawn(future);
+                }
+            }
+        }
+    }
+
+    /// Tells the requests that wait after a 401 what to do.
+    fn settle(&mut self) {
+        for report in self.waiting.drain(..) {
+            let verdict = match &self.access {
+                Access::Ready(bearer) if bearer.generation() > report.generation => {
+                    Verdict::Replay(bearer.clone())
+                }
+                Access::Unavailable(why) => Verdict::Unavailable(*why),
+                Access::Ready(_) | Access::Hold => Verdict::Pass,
+            };
+            // The request may have gone away meanwhile.
+            report.reply.send(verdict).ok();
+        }
+    }
+
+    fn report(&self, changed: bool, now: jiff::Timestamp) {
+        let token = match self.access {
+            Access::Ready(_) => Availability::Ready,
+            Access::Hold => Availability::Hold,
+            Access::Unavailable(_) => Availability::Unavailable,
+        };
+        let since = if changed { now } else { self.status.borrow().since };
+        let status = Status::of(&self.state, since, token, self.rotations);
+        if changed {
+            log(&status);
+        }
+        self.status.send_if_modified(|seen| {
+            let modified = *seen != status;
+            *seen = status;
+            modified
+        });
+    }
+}
+
+/// The state at start, and the tools for the credential.
+fn initial(
+    config: &Config,
+    tools: &mut Tools,
+    trust: Trust,
+    now: clock::Moment,
+) -> Result<State, SetupError> {
+    tools.equip(config, trust)?;
+    let dice = Dice::new(fastrand::u64(..));
+    let policy = config.refresh.clone();
+    match &config.credential {
+        Credential::PersonalAccessToken(_) => {
+            Ok(State::new(Kind::Fixed, policy, Record::new(String::new(), String::new()), dice))
+        }
+        Credential::ClientCredentials(_) => {
+            Ok(State::new(Kind::Renewable, policy, Record::new(String::new(), String::new()), dice))
+        }
+        Credential::AuthorizationCode(_) => {
+            let store = Arc::new(FileStore::open(&config.state_directory)?);
+            let stored = store.load()?;
+            tools.store = Some(store);
+            let record = match stored {
+                Some(record) => record.seen_by(&tools.empty_record()),
+                None => tools.empty_record(),
+            };
+            Ok(State::new(Kind::Rotating, policy, record, dice).restored(now))
+        }
+    }
+}
+
+/// What the operator provides beside the store.
+fn provided(credential: &Credential, now: clock::Moment) -> Vec<Event> {
+    match credential {
+        Credential::AuthorizationCode(code) => {
+            code.seed.iter().map(|seed| Event::Seeded(Seed::new(seed.clone()))).collect()
+        }
+        Credential::ClientCredentials(_) => Vec::new(),
+        Credential::PersonalAccessToken(token) => {
+            let claims = Claims::of(token);
+            vec![Event::Provided(Issue {
+                access: token.clone(),
+                refresh: None,
+                life: claims.life(now.wall()),
+                scope: claims.scope,
+            })]
+        }
+    }
+}
+
+fn log(status: &Status) {
+    let generation = status.generation;
+    let trouble = status.trouble.as_deref().unwrap_or_default();
+    match status.state {
+        Standing::Active => {
+            let expires = status.expires_at.map(tracing::field::display);
+            let fingerprint = status.fingerprint.map(tracing::field::display);
+            tracing::info!(%generation, fingerprint, expires, "a token is in use");
+        }
+        Standing::Refreshing => tracing::debug!(%generation, "exchanging tokens"),
+        Standing::InDoubt => tracing::warn!(%generation, trouble, "an exchange is in doubt"),
+        Standing::Retrying => tracing::warn!(%generation, trouble, "the exchange will be repeated"),
+        Standing::Unsaved => tracing::error!(
+            %generation,
+            trouble,
+            "the newest tokens are in use but NOT stored: a restart would lose them"
+        ),
+        Standing::Lost => tracing::error!(%generation, trouble, "the grant is lost"),
+        Standing::Misconfigured => tracing::error!(%generation, trouble, "the client is refused"),
+        Standing::SignedOut => tracing::warn!("no grant yet: provide a refresh token"),
+        Standing::Rejected => tracing::error!("the upstream refuses the personal access token"),
+    }
+}

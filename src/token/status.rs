@@ -1,0 +1,82 @@
+//! What the refresher says of itself: one model for status, readiness, metrics and log.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::scope::ScopeSet;
+use crate::secret::Fingerprint;
+
+use super::current::Generation;
+use super::state::{Loss, Standing, State};
+
+/// The refresher's state for people and programs. It holds no secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The state in one word.
+    pub state: Standing,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether requests find a token at this moment.
+    pub token: Availability,
+    /// Number of the access token; 0 before the first.
+    pub generation: Generation,
+    /// The access token by its fingerprint.
+    pub fingerprint: Option<Fingerprint>,
+    /// When the access token was issued.
+    pub issued_at: Option<Timestamp>,
+    /// When the access token ends, if anybody told.
+    pub expires_at: Option<Timestamp>,
+    /// When the next exchange is planned.
+    pub next_exchange_at: Option<Timestamp>,
+    /// When the refresh token in use was issued.
+    pub refresh_token_issued_at: Option<Timestamp>,
+    /// What the token may do, if anybody told.
+    pub scope: Option<ScopeSet>,
+    /// How many exchanges brought a new token since the start.
+    pub rotations: u64,
+    /// Why the grant was lost, when it was.
+    pub loss: Option<Loss>,
+    /// What went wrong last and what to do, until something goes right.
+    pub trouble: Option<String>,
+}
+
+/// What a request would find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Availability {
+    /// A token to use.
+    Ready,
+    /// One in a moment.
+    Hold,
+    /// None.
+    Unavailable,
+}
+
+impl Status {
+    /// The status of `state`.
+    pub(super) fn of(state: &State, since: Timestamp, token: Availability, rotations: u64) -> Self {
+        let grant = state.grant();
+        Self {
+            state: state.standing(),
+            since,
+            token,
+            generation: grant.map(|grant| grant.generation).unwrap_or_default(),
+            fingerprint: grant.map(|grant| grant.access.fingerprint()),
+            issued_at: grant.map(|grant| grant.issued),
+            expires_at: grant.and_then(|grant| grant.expires),
+            next_exchange_at: state.next().map(|deadline| deadline.wall()),
+            refresh_token_issued_at: grant
+                .filter(|grant| grant.refresh.is_some())
+                .map(|grant| grant.refresh_issued),
+            scope: grant.and_then(|grant| grant.scope.clone()),
+            rotations,
+            loss: state.loss(),
+            trouble: state.trouble().map(str::to_owned),
+        }
+    }
+
+    /// Whether requests can be served with the token: what `/readyz` says.
+    pub fn is_ready(&self) -> bool {
+        self.token != Availability::Unavailable && self.state != Standing::Rejected
+    }
+}

@@ -1,0 +1,305 @@
+//! The record in a file, replaced atomically and durably.
+//!
+//! ```text
+//! rehearse   grant.json.next     made, filled to the size of any successor, synced: the room is ours
+//! intend     grant.json.intent   written, synced, renamed over grant.json, directory synced
+//! persist    grant.json.next     overwritten, cut, synced, renamed over grant.json, directory synced
+//! ```
+//!
+//! Every crash between two of these leaves `grant.json` as it was or as it was to become. A failed
+//! sync is never repeated on the same file, because the kernel reports a lost page only once: the next
+//! try writes a new one.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+use crate::secret::Secret;
+
+use super::super::bearer::MAX_LENGTH;
+use super::super::record::Record;
+use super::directory::{Directory, Lock, StoreError};
+
+const RECORD: &str = "grant.json";
+const NEXT: &str = "grant.json.next";
+const INTENT: &str = "grant.json.intent";
+const PREVIOUS: &str = "grant.json.previous";
+const LOCK: &str = "lock";
+
+/// Room for a successor: two tokens of the largest size, and the rest of a record.
+const ROOM: usize = 2 * MAX_LENGTH + (4 << 10);
+
+/// The state directory as a store of one record.
+#[derive(Debug)]
+pub struct FileStore(Directory);
+
+/// Tells one version of the file from the next without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    inode: u64,
+    changed: (i64, i64),
+    size: u64,
+}
+
+impl FileStore {
+    /// Opens the directory, or makes it; what is in it is checked by [`load`](Self::load).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it is not ours alone, or the record is a mount that cannot be replaced.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        let directory = Directory::open(directory)?;
+        if directory.is_mount(RECORD) {
+            return Err(StoreError::Mounted(directory.path(RECORD)));
+        }
+        Ok(Self(directory))
+    }
+
+    /// The record, or `None` if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] for a file that is not plain, not ours alone, or not a record.
+    pub fn load(&self) -> Result<Option<Record>, StoreError> {
+        let Some(bytes) = self.0.read(RECORD)?.map(wiped) else { return Ok(None) };
+        Record::from_bytes(bytes.expose().as_bytes())
+            .map(Some)
+            .map_err(|reason| StoreError::Content { path: self.0.path(RECORD), reason })
+    }
+
+    /// Tries to take the right to exchange; `None` if another process has it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the lock file cannot be used.
+    pub fn lock(&self) -> Result<Option<Lock>, StoreError> {
+        self.0.lock(LOCK)
+    }
+
+    /// Reserves what [`persist`](Self::persist) will need, so that a full or read-only disk is found
+    /// before a token is spent.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when a successor could not be stored.
+    pub fn rehearse(&self) -> Result<(), StoreError> {
+        let reserved = self.reserve();
+        if reserved.is_err() {
+            // Give back what little there is; the error that counts is the first one.
+            self.0.remove(NEXT).ok();
+        }
+        reserved
+    }
+
+    /// Stores the record with its intent, and a copy of the record before it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it may not be durable.
+    pub fn intend(&self, record: &Record) -> Result<(), StoreError> {
+        if let Some(before) = self.0.read(RECORD)?.map(wiped) {
+            self.replace(PREVIOUS, INTENT, &before)?;
+        }
+        self.replace(RECORD, INTENT, &record.to_bytes())
+    }
+
+    /// Stores the record in the room that was reserved.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it may not be durable.
+    pub fn persist(&self, record: &Record) -> Result<(), StoreError> {
+        let bytes = record.to_bytes();
+        let file = match self.0.existing(NEXT, OFlags::RDWR) {
+            Ok(Some(reserved)) => reserved,
+            Ok(None) | Err(_) => self.0.fresh(NEXT)?,
+        };
+        let written = self.overwrite(&file, &bytes).and_then(|()| {
+            self.0.rename(NEXT, RECORD)?;
+            self.0.sync()
+        });
+        if written.is_err() {
+            // What is in doubt must not be synced again: the next try begins with a new file.
+            self.0.remove(NEXT).ok();
+        }
+        written
+    }
+
+    /// Which version is there.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the file cannot be examined.
+    pub fn stamp(&self) -> Result<Option<Stamp>, StoreError> {
+        let Some(file) = self.0.existing(RECORD, OFlags::RDONLY)? else { return Ok(None) };
+        let metadata = file.metadata().map_err(|error| self.0.failed(RECORD, "read", error))?;
+        Ok(Some(Stamp {
+            inode: metadata.ino(),
+            changed: (metadata.mtime(), metadata.mtime_nsec()),
+            size: metadata.size(),
+        }))
+    }
+
+    fn reserve(&self) -> Result<(), StoreError> {
+        let mut file = self.0.fresh(NEXT)?;
+        file.write_all(&[b' '; ROOM])
+            .map_err(|error| self.0.failed(NEXT, "reserve room", error))?;
+        file.sync_all().map_err(|error| self.0.failed(NEXT, "sync", error))?;
+        self.0.sync()
+    }
+
+    fn overwrite(&self, file: &File, bytes: &Secret) -> Result<(), StoreError> {
+        let bytes = bytes.expose().as_bytes();
+        file.write_all_at(bytes, 0).map_err(|error| self.0.failed(NEXT, "write", error))?;
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        file.set_len(size).map_err(|error| self.0.failed(NEXT, "cut", error))?;
+        file.sync_all().map_err(|error| self.0.failed(NEXT, "sync", error))
+    }
+
+    fn replace(&self, name: &str, temporary: &str, bytes: &Secret) -> Result<(), StoreError> {
+        let mut file = self.0.fresh(temporary)?;
+        let written = file
+            .write_all(bytes.expose().as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(|error| self.0.failed(temporary, "write", error))
+            .and_then(|()| {
+                self.0.rename(temporary, name)?;
+                self.0.sync()
+            });
+        if written.is_err() {
+            self.0.remove(temporary).ok();
+        }
+        written
+    }
+}
+
+/// Bytes of a record, wiped when dropped. Bytes that are no text are no record either.
+fn wiped(bytes: Vec<u8>) -> Secret {
+    Secret::new(String::from_utf8(bytes).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::super::super::current::Generation;
+    use super::*;
+
+    fn record(revision: u64) -> Record {
+        let mut record = Record::new("1".into(), "https://a.example/oauth/token".into());
+        record.revision = revision;
+        record.generation = Generation(revision);
+        record
+    }
+
+    fn store() -> (tempfile::TempDir, FileStore) {
+        let parent = tempfile::tempdir().unwrap();
+        let store = FileStore::open(&parent.path().join("state")).unwrap();
+        (parent, store)
+    }
+
+    fn planted(parent: &tempfile::TempDir, name: &str) -> std::path::PathBuf {
+        parent.path().join("state").join(name)
+    }
+
+    #[test]
+    fn a_missing_directory_is_made_for_us_alone() {
+        let (parent, store) = store();
+        let mode = fs::metadata(parent.path().join("state")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        assert_eq!(store.load().unwrap(), None);
+        assert_eq!(store.stamp().unwrap(), None);
+    }
+
+    #[test]
+    fn a_record_is_stored_by_rehearsal_intent_and_write() {
+        let (parent, store) = store();
+        store.rehearse().unwrap();
+        store.intend(&record(1)).unwrap();
+        assert_eq!(store.load().unwrap(), Some(record(1)));
+        let before = store.stamp().unwrap();
+        store.persist(&record(2)).unwrap();
+        assert_eq!(store.load().unwrap(), Some(record(2)));
+        assert_ne!(store.stamp().unwrap(), before);
+        let mode = fs::metadata(planted(&parent, RECORD)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        store.intend(&record(3)).unwrap();
+        let previous = fs::read(planted(&parent, PREVIOUS)).unwrap();
+        assert_eq!(Record::from_bytes(&previous), Ok(record(2)));
+    }
+
+    #[test]
+    fn a_lost_reservation_does_not_stop_the_write() {
+        let (_parent, store) = store();
+        store.persist(&record(1)).unwrap();
+        assert_eq!(store.load().unwrap(), Some(record(1)));
+    }
+
+    #[test]
+    fn a_directory_open_to_others_is_refused() {
+        let (parent, _store) = store();
+        let path = parent.path().join("state");
+        fs::set_permissions(&path, Permissions::from_mode(0o750)).unwrap();
+        let error = FileStore::open(&path).unwrap_err().to_string();
+        assert!(error.contains("mode 0750") && error.contains("chmod 0700"), "{error}");
+    }
+
+    #[test]
+    fn a_file_open_to_others_is_refused() {
+        let (parent, store) = store();
+        store.persist(&record(1)).unwrap();
+        fs::set_permissions(planted(&parent, RECORD), Permissions::from_mode(0o640)).unwrap();
+        let error = store.load().unwrap_err().to_string();
+        assert!(error.contains("mode 0640") && error.contains("chmod 0600"), "{error}");
+    }
+
+    #[test]
+    fn links_and_directories_are_refused() {
+        let (parent, store) = store();
+        symlink("/etc/passwd", planted(&parent, RECORD)).unwrap();
+        assert!(matches!(store.load(), Err(StoreError::Kind { what: "a symbolic link", .. })));
+        fs::remove_file(planted(&parent, RECORD)).unwrap();
+        store.persist(&record(1)).unwrap();
+        fs::hard_link(planted(&parent, RECORD), planted(&parent, "other")).unwrap();
+        assert!(matches!(store.load(), Err(StoreError::Kind { .. })));
+        fs::remove_file(planted(&parent, RECORD)).unwrap();
+        fs::create_dir(planted(&parent, RECORD)).unwrap();
+        assert!(matches!(store.load(), Err(StoreError::Kind { .. })));
+    }
+
+    #[test]
+    fn a_planted_link_is_replaced_and_not_written_through() {
+        let (parent, store) = store();
+        let target = parent.path().join("target");
+        File::create(&target).unwrap();
+        symlink(&target, planted(&parent, NEXT)).unwrap();
+        store.rehearse().unwrap();
+        store.persist(&record(1)).unwrap();
+        assert_eq!(fs::metadata(&target).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused_and_left_alone() {
+        let (parent, store) = store();
+        for bytes in [&b""[..], b"{", b"\xff\xfe", b"{\"version\":99}"] {
+            let mut file = store.0.fresh(RECORD).unwrap();
+            file.write_all(bytes).unwrap();
+            assert!(matches!(store.load(), Err(StoreError::Content { .. })), "{bytes:?}");
+            assert_eq!(fs::read(planted(&parent, RECORD)).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn the_lock_has_one_holder_at_a_time() {
+        let (parent, store) = store();
+        let other = FileStore::open(&parent.path().join("state")).unwrap();
+        let held = store.lock().unwrap().unwrap();
+        assert!(other.lock().unwrap().is_none());
+        drop(held);
+        assert!(other.lock().unwrap().is_some());
+    }
+}
