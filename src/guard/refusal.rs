@@ -1,0 +1,131 @@
+//! Why a request is not admitted, and the answer that its caller gets.
+
+use crate::answer::{Answer, Code};
+
+use super::target::Flaw;
+
+/// Why a request is not admitted. Shown, it is the message of the answer; it quotes no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No `Host`, or none that HTTP/1.1 allows to leave out (RFC 9112 §3.2).
+    #[error("The request has no Host.")]
+    HostMissing,
+    /// More than one `Host`: two parsers could choose differently.
+    #[error("The request has more than one Host.")]
+    HostRepeated,
+    /// A `Host` that is no name or address with an optional port.
+    #[error("The Host of this request is malformed.")]
+    HostMalformed,
+    /// A well-formed `Host` that is not ours: the mark of DNS rebinding.
+    #[error("The sidecar does not answer for the Host {0}.")]
+    HostForeign(String),
+    /// `Origin` names a page that is not allowed, or there are several.
+    #[error("A web page of an origin that is not allowed sent this request.")]
+    Origin,
+    /// `Sec-Fetch-Site` says that a page of another site is behind the request.
+    #[error("A web page of another site caused this request.")]
+    FetchSite,
+    /// `Referer` of an unsafe request names a page that is not allowed.
+    #[error("A web page that is not allowed refers to this request.")]
+    Referer,
+    /// A CORS preflight; an answer would invite the real request.
+    #[error("The sidecar answers no CORS preflight.")]
+    Preflight,
+    /// A WebSocket handshake; the API has none, and pages may send it across origins.
+    #[error("The sidecar opens no WebSocket.")]
+    WebSocket,
+    /// A caller key is configured and the request has none.
+    #[error("The caller key is missing.")]
+    CallerKeyMissing,
+    /// The caller key is not the configured one, or there are several.
+    #[error("The caller key is wrong.")]
+    CallerKeyWrong,
+    /// The method is not on the list.
+    #[error("The sidecar's policy does not allow this method.")]
+    Method,
+    /// The request target is not acceptable, whatever the policy.
+    #[error("{0}")]
+    Target(#[from] Flaw),
+    /// The path is under no allowed prefix.
+    #[error("The sidecar's policy does not allow this path.")]
+    Path,
+    /// The path leads to where tokens are made.
+    #[error("Paths that lead to tokens are never forwarded.")]
+    OffLimits,
+}
+
+impl Refusal {
+    /// The code of the answer.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::HostForeign(_) => Code::HostNotAllowed,
+            Self::HostMissing | Self::HostRepeated | Self::HostMalformed | Self::Target(_) => {
+                Code::BadRequest
+            }
+            Self::Origin | Self::FetchSite | Self::Referer | Self::Preflight => Code::CrossSite,
+            Self::CallerKeyMissing | Self::CallerKeyWrong => Code::CallerKey,
+            Self::WebSocket | Self::Method | Self::Path | Self::OffLimits => Code::Policy,
+        }
+    }
+
+    /// What to do next, where the code's own words are not enough.
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::HostMissing | Self::HostRepeated | Self::HostMalformed => {
+                Some("Send one Host, such as localhost:9180.")
+            }
+            Self::CallerKeyMissing | Self::CallerKeyWrong => {
+                Some("Send the configured key in the field X-Sidecar-Key, once.")
+            }
+            Self::WebSocket => Some("Use plain requests; the API has no WebSocket."),
+            Self::Method => Some("Use another method, or add this one to guard.methods."),
+            Self::Path => Some("Use a path under /api/, or add its prefix to guard.paths."),
+            Self::OffLimits => Some("Make and revoke tokens in the web interface of the API."),
+            _ => None,
+        }
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        // The content was never read, so the next request cannot be found on this connection.
+        let answer = Self::new(refusal.code()).message(refusal.to_string()).closing();
+        match refusal.hint() {
+            Some(hint) => answer.hint(hint),
+            None => answer,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use http::header::CONNECTION;
+
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_its_status_and_ends_the_connection() {
+        for (refusal, status) in [
+            (Refusal::HostMissing, StatusCode::BAD_REQUEST),
+            (Refusal::HostForeign("evil.example".into()), StatusCode::MISDIRECTED_REQUEST),
+            (Refusal::Origin, StatusCode::FORBIDDEN),
+            (Refusal::CallerKeyWrong, StatusCode::FORBIDDEN),
+            (Refusal::Method, StatusCode::FORBIDDEN),
+            (Refusal::Target(Flaw::Form), StatusCode::BAD_REQUEST),
+            (Refusal::Path, StatusCode::FORBIDDEN),
+        ] {
+            let response = Answer::from(refusal.clone()).into_response();
+            assert_eq!(response.status(), status, "{refusal:?}");
+            assert_eq!(response.headers()[CONNECTION], "close", "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn the_answer_names_the_host_to_add() {
+        let response = Answer::from(Refusal::HostForeign("sidecar:9180".into())).into_response();
+        let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(body["message"], "The sidecar does not answer for the Host sidecar:9180.");
+        assert!(body["error"]["hint"].as_str().unwrap().contains("guard.hosts"));
+    }
+}

@@ -1,0 +1,223 @@
+//! The request target: one way to read it, or none.
+//!
+//! A path is judged here and read once more by the upstream, which may decode escapes, resolve dot
+//! segments or take `\` for `/` at another moment than we do. So everything that could be read in two
+//! ways is refused, and what remains means the same before and after any number of decodings. The bytes
+//! are never changed.
+
+use http::Uri;
+
+/// Why a request target is not acceptable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// Absolute-form, authority-form or asterisk-form, RFC 9112 §3.2.
+    #[error("The request target is not in origin-form, such as /api/v2/workspaces.")]
+    Form,
+    /// A control character, a backslash, or a byte outside of ASCII.
+    #[error("The request target has a character that must be percent-encoded or left out.")]
+    Character,
+    /// A `%` without two hexadecimal digits.
+    #[error("The path has a percent sign without two hexadecimal digits.")]
+    Escape,
+    /// An escape of a slash, backslash, dot, percent sign or control character.
+    #[error("The path has an escape that hides a separator, a dot, another escape or a control.")]
+    Hidden,
+    /// Escapes that are no UTF-8, overlong forms included.
+    #[error("The escapes of the path are no UTF-8.")]
+    Encoding,
+    /// `.` or `..`, with or without path parameters.
+    #[error("The path has a dot segment.")]
+    DotSegment,
+    /// `//`.
+    #[error("The path has an empty segment.")]
+    EmptySegment,
+}
+
+/// The path of a target that has only one meaning.
+///
+/// # Errors
+///
+/// The first [`Flaw`].
+pub(super) fn origin_form(uri: &Uri) -> Result<&str, Flaw> {
+    let path = uri.path();
+    if uri.scheme().is_some() || uri.authority().is_some() || !path.starts_with('/') {
+        return Err(Flaw::Form);
+    }
+    if uri.query().is_some_and(|query| query.bytes().any(|byte| byte.is_ascii_control())) {
+        return Err(Flaw::Character);
+    }
+    let mut rest = segments(path).peekable();
+    while let Some(segment) = rest.next() {
+        // Only the last one may be empty: `/api/` ends with a slash.
+        if segment.is_empty() && rest.peek().is_some() {
+            return Err(Flaw::EmptySegment);
+        }
+        check(segment)?;
+    }
+    Ok(path)
+}
+
+/// What stands between the slashes.
+pub(super) fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.strip_prefix('/').unwrap_or(path).split('/')
+}
+
+/// The decoded name of a segment. What follows `;` are path parameters (RFC 3986 §3.3), which some
+/// servers cut off before they look.
+pub(super) fn name(segment: &str) -> impl Iterator<Item = u8> {
+    decode(segment).map_while(Result::ok).take_while(|byte| *byte != b';')
+}
+
+/// The bytes that are meant, after the one decoding that there is.
+pub(super) fn decode(text: &str) -> impl Iterator<Item = Result<u8, Flaw>> {
+    let mut rest = text.as_bytes();
+    std::iter::from_fn(move || match rest {
+        [] => None,
+        [b'%', high, low, tail @ ..] => {
+            rest = tail;
+            Some(unescape(*high, *low))
+        }
+        [b'%', ..] => {
+            rest = &[];
+            Some(Err(Flaw::Escape))
+        }
+        [byte, tail @ ..] => {
+            rest = tail;
+            let plain = byte.is_ascii_graphic() && *byte != b'\\';
+            Some(if plain { Ok(*byte) } else { Err(Flaw::Character) })
+        }
+    })
+}
+
+fn unescape(high: u8, low: u8) -> Result<u8, Flaw> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (Some(high), Some(low)) = (digit(high), digit(low)) else { return Err(Flaw::Escape) };
+    match high << 4 | low {
+        b'/' | b'\\' | b'.' | b'%' => Err(Flaw::Hidden),
+        byte if byte.is_ascii_control() => Err(Flaw::Hidden),
+        byte => Ok(byte),
+    }
+}
+
+fn check(segment: &str) -> Result<(), Flaw> {
+    let mut character = Character::default();
+    for byte in decode(segment) {
+        character.push(byte?)?;
+    }
+    if !character.is_complete() {
+        return Err(Flaw::Encoding);
+    }
+    if name(segment).eq(*b".") || name(segment).eq(*b"..") {
+        return Err(Flaw::DotSegment);
+    }
+    Ok(())
+}
+
+/// A UTF-8 character in the making. `%c0%af` is a slash to a lax decoder.
+#[derive(Default)]
+struct Character {
+    bytes: [u8; 4],
+    length: usize,
+}
+
+impl Character {
+    fn push(&mut self, byte: u8) -> Result<(), Flaw> {
+        let slot = self.bytes.get_mut(self.length).ok_or(Flaw::Encoding)?;
+        *slot = byte;
+        match std::str::from_utf8(&self.bytes[..=self.length]) {
+            Ok(_) => self.length = 0,
+            // No length means that the bytes so far may begin a character.
+            Err(error) if error.error_len().is_none() => self.length += 1,
+            Err(_) => return Err(Flaw::Encoding),
+        }
+        Ok(())
+    }
+
+    fn is_complete(&self) -> bool {
+        self.length == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(target: &str) -> Result<(), Flaw> {
+        origin_form(&target.parse().unwrap()).map(drop)
+    }
+
+    #[test]
+    fn honest_targets_pass() {
+        for target in [
+            "/",
+            "/api/",
+            "/api/v2/workspaces",
+            "/api/v2/tasks/42.json",
+            "/api/v2/.well-known/...",
+            "/api/v2/names/caf%C3%A9%20%F0%9F%98%80",
+            "/api/v2/a;b=c/d;e",
+            "/api/v2/a:b@c!$&'()*+,=~_-",
+            "/api/v2/x%3Fy%23z",
+            "/api/v2/tasks?q=../../%2e%2e/%00//\\;%zz",
+            "/api/v2/tasks?",
+        ] {
+            assert_eq!(verdict(target), Ok(()), "{target}");
+        }
+    }
+
+    #[test]
+    fn only_origin_form_passes() {
+        for target in ["*", "localhost:9180", "http://localhost:9180/api/", "https://a/api/"] {
+            assert_eq!(verdict(target), Err(Flaw::Form), "{target}");
+        }
+    }
+
+    #[test]
+    fn whatever_could_be_read_in_two_ways_is_refused() {
+        for (target, flaw) in [
+            ("//evil.example/api/", Flaw::EmptySegment),
+            ("/api//v2", Flaw::EmptySegment),
+            ("/api/v2//", Flaw::EmptySegment),
+            ("/api/.", Flaw::DotSegment),
+            ("/api/./v2", Flaw::DotSegment),
+            ("/api/..", Flaw::DotSegment),
+            ("/api/../oauth/token", Flaw::DotSegment),
+            ("/api/..;/oauth/token", Flaw::DotSegment),
+            ("/api/..;a=b/oauth", Flaw::DotSegment),
+            ("/api/..%3b/oauth", Flaw::DotSegment),
+            ("/api/.;/oauth", Flaw::DotSegment),
+            ("/api/%2e%2e/oauth", Flaw::Hidden),
+            ("/api/%2E./oauth", Flaw::Hidden),
+            ("/api/.%2e/oauth", Flaw::Hidden),
+            ("/api/file%2ejson", Flaw::Hidden),
+            ("/api%2fv2", Flaw::Hidden),
+            ("/api/..%2Foauth", Flaw::Hidden),
+            ("/api/..%5coauth", Flaw::Hidden),
+            ("/api/%5C", Flaw::Hidden),
+            ("/api/%00", Flaw::Hidden),
+            ("/api/a%0d%0ab", Flaw::Hidden),
+            ("/api/%7f", Flaw::Hidden),
+            ("/api/%252e%252e/", Flaw::Hidden),
+            ("/api/%25%32%65", Flaw::Hidden),
+            ("/api/%25252f", Flaw::Hidden),
+            ("/api/\\..\\oauth", Flaw::Character),
+            ("/api\\v2", Flaw::Character),
+            ("/api/caf\u{e9}", Flaw::Character),
+            ("/api/%", Flaw::Escape),
+            ("/api/%2", Flaw::Escape),
+            ("/api/%zz", Flaw::Escape),
+            ("/api/%+1", Flaw::Escape),
+            ("/api/%u002e", Flaw::Escape),
+            ("/api/%c0%af", Flaw::Encoding),
+            ("/api/%c0%ae%c0%ae/", Flaw::Encoding),
+            ("/api/%e0%80%af", Flaw::Encoding),
+            ("/api/%f0%80%80%af", Flaw::Encoding),
+            ("/api/%c3/a9", Flaw::Encoding),
+            ("/api/%c3a", Flaw::Encoding),
+            ("/api/%ff", Flaw::Encoding),
+            ("/api/%ed%a0%80", Flaw::Encoding),
+        ] {
+            assert_eq!(verdict(target), Err(flaw), "{target}");
+        }
+    }
+}
