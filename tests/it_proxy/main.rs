@@ -1,0 +1,16 @@
+//! The way of a request, with real sockets on both sides.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod connections;
+mod content;
+mod fields;
+mod limits;
+mod support;
+mod tls;
+mod token;
