@@ -112,8 +112,8 @@ pub struct Pool<B> {
 /// A connection being made for everybody who waits: `None` until it is known how it went.
 type Introduction = watch::Receiver<Option<Result<(), ConnectError>>>;
 
-/// How often a request that the connection gave back untouched is tried. Each try either uses up a
-/// resting connection that was dead or makes a new one.
+/// How often a request that the connection gave back untouched is tried, and how often a connection
+/// is looked for. A shared one can end between being found and being used.
 const ATTEMPTS: usize = 5;
 
 impl<B: RequestContent> Pool<B> {
@@ -152,7 +152,7 @@ impl<B: RequestContent> Pool<B> {
     pub async fn forward(
         self: &Rc<Self>,
         request: Request<B>,
-        freshness: Freshness,
+        mut freshness: Freshness,
     ) -> Result<Response<Content<B>>, Failure> {
         let (mut request, progress) = Outgoing::wrap(request);
         let mut last = None;
@@ -165,6 +165,8 @@ impl<B: RequestContent> Pool<B> {
                 Sent::Returned(returned, failure) if provenance == Provenance::Reused => {
                     request = returned;
                     last = Some(failure);
+                    // Where one resting connection was dead, its neighbours are likely to be.
+                    freshness = Freshness::New;
                 }
                 Sent::Returned(_, failure) => return Err(failure),
             }
@@ -248,7 +250,10 @@ impl<B: RequestContent> Pool<B> {
     /// away from the others.
     fn introduce(self: &Rc<Self>) -> Introduction {
         let mut slot = self.introduction.borrow_mut();
-        if let Some(running) = &*slot {
+        // One whose task has ended without a word, by a panic, is no longer being made.
+        if let Some(running) = &*slot
+            && running.has_changed().is_ok()
+        {
             return running.clone();
         }
         let (done, introduction) = watch::channel(None);

@@ -1,7 +1,7 @@
 //! Upstream connections: reused, shared, found dead, and never the reason for a second POST.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::Response;
@@ -85,25 +85,37 @@ async fn a_new_connection_that_dies_is_not_tried_again() {
 
 #[tokio::test]
 async fn a_post_finds_out_that_a_resting_connection_was_closed() {
-    // The upstream closes each connection right after its answer, without saying so.
-    let (closed, mut closings) = tokio::sync::mpsc::unbounded_channel();
-    let upstream = Upstream::raw(move |stream, _| {
-        let closed = closed.clone();
+    let (close, wait) = tokio::sync::watch::channel(false);
+    let (closed, closing) = std::sync::mpsc::channel();
+    let upstream = Upstream::raw(move |stream, number| {
+        let (mut wait, closed) = (wait.clone(), closed.clone());
         async move {
             let mut wire = Wire::new(stream);
-            let Some((_, fields)) = wire.head().await else { return };
+            let (_, fields) = wire.head().await.unwrap();
             wire.content(&fields).await.unwrap();
             wire.write(OK).await;
-            drop(wire);
-            closed.send(()).unwrap();
+            if number == 0 {
+                wait.wait_for(|close| *close).await.unwrap();
+                drop(wire);
+                closed.send(()).unwrap();
+            }
         }
     })
     .await;
-    let sidecar = Sidecar::with(&upstream);
-    for round in 0..50 {
-        assert_eq!(sidecar.ask(POST).await.status, 200, "round {round}");
-        soon(closings.recv()).await.unwrap();
-    }
+    let mut start = Start::with(&upstream);
+    let closing = Mutex::new(closing);
+    // The core itself is kept busy while the connection is closed: the kernel knows, it does not.
+    start.admission = Arc::new(move |head| {
+        if head.method == http::Method::POST {
+            close.send_replace(true);
+            closing.lock().unwrap().recv().unwrap();
+        }
+        Ok(())
+    });
+    let sidecar = start.go();
+    assert_eq!(sidecar.get("/").await.status, 200);
+    assert_eq!(sidecar.ask(POST).await.status, 200);
+    assert_eq!((sidecar.totals().replays, upstream.connections()), (0, 2));
 }
 
 #[tokio::test]
@@ -317,4 +329,46 @@ async fn an_upstream_that_ends_its_connections_in_good_order_loses_no_post() {
     soon(posts.join_all()).await;
     assert_eq!(taken.load(Ordering::SeqCst), POSTS);
     assert!(upstream.connections() > 5);
+}
+
+/// An HTTP/2 frame: RFC 9113 §4.1.
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+#[tokio::test]
+async fn a_post_beyond_the_last_one_of_a_connection_is_sent_on_the_next() {
+    const HEADERS: u8 = 1;
+    const SETTINGS: u8 = 4;
+    const GOAWAY: u8 = 7;
+    let upstream = Upstream::tls_raw(&Certificate::good(), &["h2"], |stream, number| async move {
+        if number > 0 {
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            while let Some(Ok((_, mut answer))) = connection.accept().await {
+                answer.send_response(Response::new(()), true).unwrap();
+            }
+            return;
+        }
+        let mut wire = Wire::new(stream);
+        wire.take(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len()).await.unwrap();
+        wire.write(frame(SETTINGS, 0, 0, &[])).await;
+        wire.write(frame(SETTINGS, 1, 0, &[])).await;
+        let mut requests = 0;
+        while requests < 2 {
+            let head = wire.take(9).await.unwrap();
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            wire.take(usize::try_from(length).unwrap()).await.unwrap();
+            requests += usize::from(head[3] == HEADERS);
+        }
+        // Stream 1 is the last one that is served; `0x88` is ":status: 200" (RFC 7541, appendix A).
+        wire.write(frame(GOAWAY, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0])).await;
+        wire.write(frame(HEADERS, 5, 1, &[0x88])).await;
+        wire.take(usize::MAX).await;
+    })
+    .await;
+    let sidecar = Sidecar::with(&upstream);
+    let (one, two) = tokio::join!(sidecar.ask(POST), sidecar.ask(POST));
+    assert_eq!((one.status, two.status), (200, 200));
+    assert_eq!((sidecar.totals().replays, upstream.connections()), (1, 2));
 }

@@ -11,6 +11,7 @@ mod connections;
 mod content;
 mod fields;
 mod limits;
+mod log;
 mod support;
 mod tls;
 mod token;
