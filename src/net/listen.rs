@@ -1,9 +1,20 @@
-//! Where the sidecar listens.
+//! Where the sidecar listens, and the sockets that do it: one for each core.
+//!
+//! On Linux every core accepts from a socket of its own and the kernel spreads the connections
+//! (`SO_REUSEPORT`). The option has a dark side: with it a second process of the same user binds the
+//! same port without an error, and each gets half of the callers. So the first socket is bound and
+//! listening *without* it, which fails if anybody at all has the port, and only then are the others
+//! let in.
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use socket2::{Domain, Protocol, SockAddr, Type};
 
 /// A place to listen: a TCP address, or a Unix socket written as `unix:/path`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,5 +60,246 @@ impl fmt::Display for Address {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
+    }
+}
+
+/// Why an address could not be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another program has it, or another sidecar.
+    #[error("{0} is in use: stop the program that listens there, or choose another address")]
+    InUse(Address),
+    /// A file that is not a socket has the path.
+    #[error("{0} is a file but not a socket: it was left alone; choose another path")]
+    NotASocket(Address),
+    /// The system refused for another reason.
+    #[error("cannot listen on {address}: {reason}")]
+    Refused {
+        /// What was asked for.
+        address: Address,
+        /// What the system said.
+        reason: io::Error,
+    },
+}
+
+/// A listening socket, on its way to the core that accepts from it.
+#[derive(Debug)]
+pub enum Socket {
+    /// TCP, ready for a runtime: it does not block.
+    Tcp(TcpListener),
+    /// Unix, ready for a runtime: it does not block.
+    Unix(UnixListener),
+}
+
+/// The sockets of one address.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Where they listen; a port 0 that was asked for is the port that the system chose.
+    pub address: Address,
+    /// One for each core.
+    pub sockets: Vec<Socket>,
+}
+
+impl Listeners {
+    /// Listens on an address with one socket for each of `cores`.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] says who or what is in the way.
+    pub fn bind(address: &Address, cores: usize) -> Result<Self, BindError> {
+        match address {
+            Address::Tcp(wanted) => bind_tcp(*wanted, cores),
+            Address::Unix(path) => bind_unix(path, cores),
+        }
+        .map_err(|reason| match reason.kind() {
+            io::ErrorKind::AddrInUse => BindError::InUse(address.clone()),
+            io::ErrorKind::AlreadyExists => BindError::NotASocket(address.clone()),
+            _ => BindError::Refused { address: address.clone(), reason },
+        })
+    }
+}
+
+/// Connections that wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+fn bind_tcp(wanted: SocketAddr, cores: usize) -> io::Result<Listeners> {
+    let first = tcp_socket(wanted)?;
+    first.bind(&wanted.into())?;
+    // Listening before the others are let in: two that are bound with SO_REUSEADDR but not yet
+    // listening do not see each other.
+    first.listen(BACKLOG)?;
+    let first: TcpListener = first.into();
+    let actual = first.local_addr()?;
+    let others = other_sockets(&first, actual, cores.saturating_sub(1))?;
+    let sockets = std::iter::once(first).chain(others).map(Socket::Tcp).collect();
+    Ok(Listeners { address: Address::Tcp(actual), sockets })
+}
+
+#[cfg(target_os = "linux")]
+fn other_sockets(
+    first: &TcpListener,
+    actual: SocketAddr,
+    count: usize,
+) -> io::Result<Vec<TcpListener>> {
+    if count > 0 {
+        socket2::SockRef::from(first).set_reuse_port(true)?;
+    }
+    std::iter::repeat_with(|| {
+        let socket = tcp_socket(actual)?;
+        socket.set_reuse_port(true)?;
+        socket.bind(&actual.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    })
+    .take(count)
+    .collect()
+}
+
+/// Elsewhere `SO_REUSEPORT` does not spread connections, so the cores share one queue.
+#[cfg(not(target_os = "linux"))]
+fn other_sockets(
+    first: &TcpListener,
+    _actual: SocketAddr,
+    count: usize,
+) -> io::Result<Vec<TcpListener>> {
+    std::iter::repeat_with(|| first.try_clone()).take(count).collect()
+}
+
+fn tcp_socket(address: SocketAddr) -> io::Result<socket2::Socket> {
+    let socket =
+        socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // Without it a restart fails for a minute, because old connections are in TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn bind_unix(path: &Path, cores: usize) -> io::Result<Listeners> {
+    remove_stale(path)?;
+    let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    let name = SockAddr::unix(path)?;
+    // Only the owner may connect. On Linux bind(2) creates the file with the mode that the socket
+    // itself has, so there is no moment in which it is wider; elsewhere the file is narrowed before
+    // listen(2), and until then nobody can connect.
+    #[cfg(target_os = "linux")]
+    rustix::fs::fchmod(&socket, rustix::fs::Mode::from_raw_mode(0o600))?;
+    socket.bind(&name)?;
+    #[cfg(not(target_os = "linux"))]
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    socket.listen(BACKLOG)?;
+    let first: UnixListener = socket.into();
+    let others: Vec<_> = std::iter::repeat_with(|| first.try_clone())
+        .take(cores.saturating_sub(1))
+        .collect::<io::Result<_>>()?;
+    let sockets = std::iter::once(first).chain(others).map(Socket::Unix).collect();
+    Ok(Listeners { address: Address::Unix(path.to_owned()), sockets })
+}
+
+/// Removes a socket that a crashed sidecar left behind. One that answers is in use.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let file = match std::fs::symlink_metadata(path) {
+        Ok(file) => file.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !file.is_socket() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path)
+        }
+        Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::net::TcpStream;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn loopback() -> Address {
+        "127.0.0.1:0".parse().unwrap()
+    }
+
+    fn tcp(address: &Address) -> SocketAddr {
+        let Address::Tcp(address) = address else { panic!("{address}") };
+        *address
+    }
+
+    #[test]
+    fn a_port_that_a_sidecar_has_is_refused_even_to_the_same_user() {
+        for cores in [1, 4] {
+            let first = Listeners::bind(&loopback(), cores).unwrap();
+            assert_ne!(tcp(&first.address).port(), 0);
+            assert_eq!(first.sockets.len(), cores);
+            for others in [1, 4] {
+                let second = Listeners::bind(&first.address, others);
+                assert!(matches!(second, Err(BindError::InUse(_))), "{second:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_port_is_free_again_after_its_listeners_are_gone() {
+        let first = Listeners::bind(&loopback(), 3).unwrap();
+        let address = first.address.clone();
+        drop(first);
+        assert_eq!(Listeners::bind(&address, 3).unwrap().address, address);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn every_core_gets_connections() {
+        let listeners = Listeners::bind(&loopback(), 2).unwrap();
+        let callers: Vec<_> =
+            (0..64).map(|_| TcpStream::connect(tcp(&listeners.address)).unwrap()).collect();
+        let mut accepted = HashSet::new();
+        for socket in &listeners.sockets {
+            let Socket::Tcp(socket) = socket else { panic!() };
+            let before = accepted.len();
+            while let Ok((_, peer)) = socket.accept() {
+                accepted.insert(peer);
+            }
+            assert!(accepted.len() > before, "a core got none of {}", callers.len());
+        }
+        assert_eq!(accepted.len(), callers.len());
+    }
+
+    #[test]
+    fn a_unix_socket_is_for_its_owner_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("proxy.sock");
+        let listeners = Listeners::bind(&Address::Unix(path.clone()), 2).unwrap();
+        assert_eq!(listeners.sockets.len(), 2);
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        UnixStream::connect(&path).unwrap();
+    }
+
+    #[test]
+    fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let address = Address::Unix(directory.path().join("proxy.sock"));
+        let live = Listeners::bind(&address, 1).unwrap();
+        assert!(matches!(Listeners::bind(&address, 1), Err(BindError::InUse(_))));
+        drop(live);
+        assert!(Listeners::bind(&address, 1).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_is_no_socket_is_left_alone() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let bound = Listeners::bind(&Address::Unix(file.path().to_owned()), 1);
+        assert!(matches!(bound, Err(BindError::NotASocket(_))));
+        assert!(file.path().exists());
     }
 }

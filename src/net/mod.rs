@@ -1,6 +1,9 @@
 //! Sockets: listening, serving, reaching the upstream, TLS, and ending all of it in order.
 
+pub mod connect;
+pub mod drain;
 pub mod listen;
 pub mod origin;
 pub mod serve;
+pub mod tls;
 pub mod upstream;

@@ -1,6 +1,47 @@
-//! (being written)
+//! Serving callers: the accept loop of one core, and the life of a caller's connection.
+//!
+//! ```text
+//! accept ──limit──▶ connection: Idle ──first byte──▶ Head ──whole head──▶ Busy ──answered──▶ Idle
+//!                               60 s                 10 s                 (content: 30 s a pause)
+//! ```
+//!
+//! hyper has one timer for a head, and it starts with the wait for the head's first byte: it cannot
+//! tell a caller that rests from one that dribbles. So the phases are ours (`seat`), and one
+//! sweep for each core looks at them, which costs a request nothing.
 
+mod accept;
+mod content;
+mod seat;
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::spawn_local;
+
+use super::drain::Drain;
+use super::listen::Socket;
+use crate::answer::{Answer, Code};
+use crate::telemetry::{Counters, Origin};
+use accept::{Listen, is_caller_trouble};
+pub use content::{Content, ContentError};
+use seat::{Seat, Seated, Sweep, Watched};
 
 /// Limits on what callers may take.
 #[derive(Clone, Debug)]
@@ -32,5 +73,225 @@ impl Default for Config {
             max_target: 8 << 10,
             max_connections: 1024,
         }
+    }
+}
+
+/// How many connections there may be, shared by all cores.
+#[derive(Clone, Debug)]
+pub struct Limit(Arc<Semaphore>);
+
+impl Limit {
+    /// Room for [`Config::max_connections`].
+    pub fn new(config: &Config) -> Self {
+        Self(Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))))
+    }
+}
+
+/// Everything that serving needs beside the sockets and the service.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Limits for each caller.
+    pub config: Config,
+    /// The limit for all of them.
+    pub limit: Limit,
+    /// When to stop.
+    pub drain: Drain,
+    /// Where connections are counted.
+    pub counters: Arc<Counters>,
+}
+
+/// Serves the sockets of one core on the current `LocalSet` until the drain is over: every
+/// connection has ended, or the deadline has passed and the caller of this function drops the rest.
+///
+/// # Errors
+///
+/// A socket that the runtime does not take.
+pub async fn serve<S, F, B>(sockets: Vec<Socket>, terms: Terms, service: S) -> io::Result<()>
+where
+    S: Fn(Request<Content>) -> F + 'static,
+    F: Future<Output = Response<B>> + 'static,
+    B: Body<Data = Bytes> + From<Bytes> + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let drain = terms.drain.clone();
+    let (running, mut ended) = mpsc::channel::<Infallible>(1);
+    let core = Rc::new(Core {
+        http: http(&terms.config),
+        sweep: Sweep::new(&terms.config),
+        terms,
+        service,
+    });
+    for socket in sockets {
+        let (core, running) = (Rc::clone(&core), running.clone());
+        match socket {
+            Socket::Tcp(socket) => {
+                spawn_local(core.accept(TcpListener::from_std(socket)?, running));
+            }
+            Socket::Unix(socket) => {
+                spawn_local(core.accept(UnixListener::from_std(socket)?, running));
+            }
+        }
+    }
+    drop(running);
+    let deadline = drain.began().await;
+    core.sweep.drain();
+    // Every accept loop and every connection holds a sender: none left means that all is done.
+    if tokio::time::timeout_at(deadline, ended.recv()).await.is_err() {
+        tracing::warn!("the drain took too long: the connections that are left are cut off");
+    }
+    Ok(())
+}
+
+struct Core<S> {
+    http: http1::Builder,
+    sweep: Rc<Sweep>,
+    terms: Terms,
+    service: S,
+}
+
+/// hyper's own head timer is off, see the top of this file. A caller that shuts its sending side down
+/// in the middle of an exchange has gone, as far as hyper can tell, and its request is given up:
+/// half-closed connections could not be told from dead ones while an answer is awaited.
+fn http(config: &Config) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.header_read_timeout(None)
+        .half_close(false)
+        .max_header_size(config.max_head)
+        .max_buf_size(config.max_head.saturating_mul(2).max(MIN_BUFFER));
+    // hyper keeps up to 100 fields on the stack, and more or fewer in an allocation per request.
+    if config.max_fields != 100 {
+        http.max_headers(config.max_fields);
+    }
+    http
+}
+
+/// Bytes that hyper may buffer for each connection and direction.
+const MIN_BUFFER: usize = 64 << 10;
+
+/// How long a core rests when the system has no descriptors or memory for another connection.
+const BREATHER: Duration = Duration::from_millis(100);
+
+impl<S, F, B> Core<S>
+where
+    S: Fn(Request<Content>) -> F + 'static,
+    F: Future<Output = Response<B>> + 'static,
+    B: Body<Data = Bytes> + From<Bytes> + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    async fn accept<L: Listen>(self: Rc<Self>, listener: L, running: mpsc::Sender<Infallible>) {
+        let drain = self.terms.drain.clone();
+        let mut began = pin!(drain.began());
+        let mut starving = false;
+        loop {
+            // Accepting comes first: who waits in the queue when the drain begins is still served.
+            let accepted = tokio::select! {
+                biased;
+                accepted = listener.accept() => accepted,
+                _ = &mut began => return,
+            };
+            let stream = match accepted {
+                Ok(stream) => stream,
+                Err(error) if is_caller_trouble(&error) => continue,
+                Err(error) => {
+                    if !std::mem::replace(&mut starving, true) {
+                        tracing::error!(%error, "cannot accept connections; trying on");
+                    }
+                    tokio::time::sleep(BREATHER).await;
+                    continue;
+                }
+            };
+            starving = false;
+            // At the limit this loop stops here. The kernel's queue holds those who come next, and
+            // nobody is reset. Asking before accepting would bind a place to every idle socket.
+            let Ok(place) = Arc::clone(&self.terms.limit.0).acquire_owned().await else { return };
+            spawn_local(Rc::clone(&self).attend(stream, place, running.clone()));
+        }
+    }
+
+    /// One connection, from its first byte to its last. A panic in here ends this task alone.
+    async fn attend<T: AsyncRead + AsyncWrite + Unpin>(
+        self: Rc<Self>,
+        stream: T,
+        _place: OwnedSemaphorePermit,
+        _running: mpsc::Sender<Infallible>,
+    ) {
+        let _counted = Counted::new(&self.terms.counters);
+        let seat = self.sweep.seat();
+        let io = TokioIo::new(Watched::new(stream, Rc::clone(&seat)));
+        let service = service_fn(|request| self.answer(request, &seat));
+        let mut connection = pin!(self.http.serve_connection(io, service));
+        let mut told = false;
+        let ended = poll_fn(|cx| {
+            if seat.must_leave(cx) {
+                return Poll::Ready(Ok(()));
+            }
+            if self.sweep.is_draining() && !std::mem::replace(&mut told, true) {
+                connection.as_mut().graceful_shutdown();
+            }
+            connection.as_mut().poll(cx)
+        });
+        if let Err(error) = ended.await {
+            tracing::debug!(%error, "a caller's connection ended early");
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        seat: &Rc<Seat>,
+    ) -> Result<Response<Seated<B>>, Infallible> {
+        let seated = seat.busy();
+        let response = if request
+            .uri()
+            .path_and_query()
+            .is_some_and(|target| target.as_str().len() > self.terms.config.max_target)
+        {
+            self.own(Answer::new(Code::HeadTooLarge).message("The request target is too long."))
+        } else {
+            let request =
+                request.map(|incoming| Content::new(incoming, self.terms.config.content_timeout));
+            match unpanicked(|| (self.service)(request)).await {
+                Ok(response) => response,
+                Err(Panicked) => self.own(Answer::new(Code::Internal)),
+            }
+        };
+        Ok(response.map(|body| seated.with(body)))
+    }
+
+    /// Answers made here end the connection: what was not read of the request is in the way.
+    fn own(&self, answer: Answer) -> Response<B> {
+        self.terms.counters.answered(answer.code().status(), Origin::Sidecar);
+        answer.closing().into_response().map(B::from)
+    }
+}
+
+/// A panic was caught; the hook has told where it happened.
+struct Panicked;
+
+/// Runs a future to its end, or to its panic. It is not touched again after one, and what it shared
+/// are counters and pools, which are whole between any two statements.
+async fn unpanicked<F: Future>(make: impl FnOnce() -> F) -> Result<F::Output, Panicked> {
+    let future = catch_unwind(AssertUnwindSafe(make)).map_err(|_| Panicked)?;
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(_) => Poll::Ready(Err(Panicked)),
+    })
+    .await
+}
+
+/// Counts a connection for as long as it lives.
+struct Counted<'a>(&'a Counters);
+
+impl<'a> Counted<'a> {
+    fn new(counters: &'a Counters) -> Self {
+        counters.connected();
+        Self(counters)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.disconnected();
     }
 }

@@ -1,4 +1,15 @@
-//! (being written)
+//! The proxy: a caller's request becomes ours, and the upstream's response becomes the caller's.
+//!
+//! [`service`] is the whole way of a request, top to bottom; [`core`] runs it on one thread per core.
+//! Of the token it knows the reader alone: no refresh token and no store is ever in its hands.
+
+mod access;
+pub mod core;
+mod fields;
+mod replay;
+mod request;
+mod response;
+pub mod service;
 
 use std::time::Duration;
 

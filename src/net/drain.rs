@@ -1,0 +1,65 @@
+//! The end in order: stop accepting, finish what runs, close the rest, within a deadline.
+//!
+//! A [`Drainer`] gives the word once; every [`Drain`] hears it, on whichever thread it lives.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// Orders the drain. There is one; dropping it means a drain that leaves no time at all.
+#[derive(Debug)]
+pub struct Drainer(watch::Sender<Option<Instant>>);
+
+/// Hears about the drain. Cheap to clone; every clone hears the same.
+#[derive(Clone, Debug)]
+pub struct Drain(watch::Receiver<Option<Instant>>);
+
+/// The two ends.
+pub fn channel() -> (Drainer, Drain) {
+    let (order, heard) = watch::channel(None);
+    (Drainer(order), Drain(heard))
+}
+
+impl Drainer {
+    /// Begins the drain; what still runs after `within` is cut off. A second order changes nothing.
+    pub fn drain(&self, within: Duration) {
+        self.0.send_if_modified(|deadline| {
+            let first = deadline.is_none();
+            deadline.get_or_insert_with(|| Instant::now() + within);
+            first
+        });
+    }
+}
+
+impl Drain {
+    /// Waits for the drain to begin and returns when it must be over.
+    pub async fn began(&self) -> Instant {
+        let mut heard = self.0.clone();
+        match heard.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(deadline)) => *deadline,
+            Ok(None) | Err(_) => Instant::now(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_order_stands() {
+        let (drainer, drain) = channel();
+        let before = Instant::now();
+        drainer.drain(Duration::from_secs(9));
+        drainer.drain(Duration::from_secs(90));
+        assert_eq!(drain.began().await, before + Duration::from_secs(9));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_drainer_leaves_no_time() {
+        let (drainer, drain) = channel();
+        drop(drainer);
+        assert_eq!(drain.began().await, Instant::now());
+    }
+}

@@ -1,0 +1,40 @@
+//! Accepting from listeners of either kind.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+
+/// A listener of either kind.
+pub(super) trait Listen: 'static {
+    type Stream: AsyncRead + AsyncWrite + Unpin + 'static;
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>>;
+}
+
+impl Listen for TcpListener {
+    type Stream = tokio::net::TcpStream;
+
+    async fn accept(&self) -> io::Result<Self::Stream> {
+        let (stream, _) = self.accept().await?;
+        // An answer is one write; waiting to fill a segment only adds delay.
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+impl Listen for UnixListener {
+    type Stream = tokio::net::UnixStream;
+
+    async fn accept(&self) -> io::Result<Self::Stream> {
+        self.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+/// Errors of one connection that was gone before it was accepted; the next one may be fine.
+pub(super) fn is_caller_trouble(error: &io::Error) -> bool {
+    use io::ErrorKind as E;
+    matches!(
+        error.kind(),
+        E::ConnectionAborted | E::ConnectionReset | E::ConnectionRefused | E::InvalidInput
+    )
+}

@@ -1,0 +1,109 @@
+//! New connections: what is said first on them, and what they may cost.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::task::spawn_local;
+
+use super::failure::{Exposure, Failure, Provenance};
+use super::lease::{Shared, Single};
+use super::traffic::{Metered, Traffic};
+use super::{Pool, RequestContent};
+use crate::net::connect::{ConnectError, Connection, Protocol, connect};
+use crate::net::tls::Alpn;
+
+impl<B: RequestContent> Pool<B> {
+    /// Makes a connection for whoever comes first, and learns what the upstream speaks.
+    pub(super) async fn open(self: &Rc<Self>) -> Result<(), ConnectError> {
+        let connection = connect(&self.dial, Alpn::Http2OrHttp1).await?;
+        match connection.protocol() {
+            Protocol::Http1 => {
+                // The upstream has stopped speaking HTTP/2: a connection from before is past its age.
+                self.shared.borrow_mut().take();
+                if let Ok(mut single) = self.single(connection).await
+                    && single.ready().await
+                {
+                    self.rest(single);
+                }
+            }
+            // A connection that ends within its handshake is found closed, or not found, by whoever
+            // waits for it.
+            Protocol::Http2 => drop(self.share(connection).await),
+        }
+        Ok(())
+    }
+
+    /// HTTP/1.1 on a new connection.
+    pub(super) async fn single(&self, connection: Connection) -> Result<Single<B>, Failure> {
+        self.protocol.set(Some(Protocol::Http1));
+        let traffic = Rc::<Traffic>::default();
+        let io = TokioIo::new(Metered::new(connection, Rc::clone(&traffic)));
+        let (sender, connection) = http1::Builder::new()
+            .max_header_size(MAX_RESPONSE_HEAD)
+            .max_buf_size(BUFFER)
+            .handshake(io)
+            .await
+            .map_err(|error| Failure::of(&error, Provenance::New, Exposure::Unprocessed))?;
+        spawn_local(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "an upstream connection ended");
+            }
+        });
+        Ok(Single::new(sender, traffic))
+    }
+
+    /// HTTP/2 on a new connection, which replaces the shared one.
+    pub(super) async fn share(self: &Rc<Self>, connection: Connection) -> Result<(), Failure> {
+        self.protocol.set(Some(Protocol::Http2));
+        let io = TokioIo::new(connection);
+        let (sender, connection) = http2::Builder::new(Local)
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(BUFFER)
+            .max_header_list_size(MAX_RESPONSE_HEAD as u32)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT)
+            .handshake(io)
+            .await
+            .map_err(|error| Failure::of(&error, Provenance::New, Exposure::Unprocessed))?;
+        spawn_local(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "an upstream connection ended");
+            }
+        });
+        *self.shared.borrow_mut() = Some(Shared::new(sender));
+        self.reap();
+        Ok(())
+    }
+}
+
+/// Largest head of a response, in bytes.
+const MAX_RESPONSE_HEAD: usize = 64 << 10;
+
+/// Bytes buffered for each HTTP/1.1 connection and direction, and for each HTTP/2 stream sent.
+const BUFFER: usize = 64 << 10;
+
+/// What the upstream may send ahead on one stream: 5 MB/s at a round trip of 100 ms.
+const STREAM_WINDOW: u32 = 512 << 10;
+
+/// What it may send ahead on all streams together: the memory that slow callers can cost a core.
+const CONNECTION_WINDOW: u32 = 16 << 20;
+
+/// A shared connection with requests on it that is silent for so long is asked whether it lives, …
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+
+/// … and given up when it says nothing for so long.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Runs hyper's HTTP/2 tasks on the core that owns the pool.
+#[derive(Clone, Copy, Debug)]
+struct Local;
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, future: F) {
+        spawn_local(future);
+    }
+}

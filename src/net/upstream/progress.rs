@@ -1,0 +1,106 @@
+//! How far a request has got, so that the wait for its response starts when it is sent.
+
+use std::cell::Cell;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, error::Elapsed, timeout_at};
+
+/// When the upstream last took some of the content.
+#[derive(Debug)]
+pub(super) struct Progress(Cell<Instant>);
+
+/// Content on its way out.
+#[derive(Debug)]
+pub(super) struct Outgoing<B> {
+    content: B,
+    /// Not there for requests without content.
+    progress: Option<Rc<Progress>>,
+}
+
+impl<B: Body> Outgoing<B> {
+    pub(super) fn wrap(request: Request<B>) -> (Request<Self>, Option<Rc<Progress>>) {
+        let progress =
+            (!request.body().is_end_stream()).then(|| Rc::new(Progress(Cell::new(Instant::now()))));
+        let kept = progress.clone();
+        (request.map(|content| Self { content, progress }), kept)
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Outgoing<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let frame = Pin::new(&mut self.content).poll_frame(cx);
+        if let (Poll::Ready(_), Some(progress)) = (&frame, &self.progress) {
+            progress.0.set(Instant::now());
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.content.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.content.size_hint()
+    }
+}
+
+/// Waits for a response, at most `limit` after the last progress of its request.
+pub(super) async fn awaited<F: Future>(
+    response: F,
+    progress: Option<&Progress>,
+    limit: Duration,
+) -> Result<F::Output, Elapsed> {
+    let mut response = pin!(response);
+    let mut deadline = Instant::now() + limit;
+    loop {
+        match timeout_at(deadline, response.as_mut()).await {
+            Ok(output) => return Ok(output),
+            Err(elapsed) => {
+                let later = progress.map(|progress| progress.0.get() + limit);
+                deadline = later.filter(|later| *later > deadline).ok_or(elapsed)?;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_starts_when_the_request_is_sent() {
+        let limit = Duration::from_secs(60);
+        let began = Instant::now();
+        let progress = Rc::new(Progress(Cell::new(began)));
+        let upload = async {
+            for _ in 0..10 {
+                tokio::time::sleep(Duration::from_secs(50)).await;
+                progress.0.set(Instant::now());
+            }
+        };
+        let wait = awaited(std::future::pending::<()>(), Some(&progress), limit);
+        let (late, ()) = tokio::join!(wait, upload);
+        assert!(late.is_err());
+        assert_eq!(began.elapsed(), Duration::from_secs(560));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_content_the_wait_starts_at_once() {
+        let began = Instant::now();
+        let limit = Duration::from_secs(60);
+        assert!(awaited(std::future::pending::<()>(), None, limit).await.is_err());
+        assert_eq!(began.elapsed(), limit);
+    }
+}

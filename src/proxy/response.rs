@@ -1,0 +1,210 @@
+//! The response as it goes to the caller: the upstream's, without what is not the caller's business.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, LOCATION, VIA};
+use http::{HeaderMap, Response, StatusCode, Uri};
+use http_body::{Frame, SizeHint};
+
+use super::access::Entry;
+use super::fields::{clean_response, clean_trailers};
+use super::replay::Playback;
+use super::request::via;
+use crate::answer::{Answer, Code};
+use crate::net::origin::Origin;
+use crate::net::upstream;
+
+/// The content of a response of the upstream.
+pub(super) type Content = upstream::Content<Playback>;
+
+/// What callers receive as content.
+#[derive(Debug)]
+pub(super) struct Body {
+    source: Source,
+    /// Ends with the content; answers that are not the proxy's have none.
+    entry: Option<Entry>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Upstream(Content),
+    Own(Option<Bytes>),
+    /// Content that a 304 tells the length of and does not have: RFC 9110 §8.6. hyper drops the field
+    /// unless the body knows of it.
+    Told(u64),
+}
+
+impl Body {
+    /// The upstream's content as the caller's.
+    pub(super) fn upstream(response: Response<Content>, entry: Entry) -> Response<Self> {
+        let told = match response.status() {
+            StatusCode::NOT_MODIFIED => told_length(response.headers()),
+            _ => None,
+        };
+        response.map(|content| Self {
+            source: told.map_or(Source::Upstream(content), Source::Told),
+            entry: Some(entry),
+        })
+    }
+
+    pub(super) fn own(content: Bytes, entry: Entry) -> Self {
+        Self { source: Source::Own(Some(content)), entry: Some(entry) }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(content: Bytes) -> Self {
+        Self { source: Source::Own(Some(content)), entry: None }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = match &mut self.source {
+            Source::Upstream(content) => Pin::new(content).poll_frame(cx),
+            Source::Own(content) => Poll::Ready(content.take().map(|data| Ok(Frame::data(data)))),
+            Source::Told(_) => Poll::Ready(None),
+        };
+        let Poll::Ready(Some(Ok(frame))) = frame else { return frame };
+        if let (Some(data), Some(entry)) = (frame.data_ref(), &mut self.entry) {
+            entry.sent(data.len());
+        }
+        Poll::Ready(Some(Ok(match frame.into_trailers() {
+            Ok(mut trailers) => {
+                clean_trailers(&mut trailers);
+                Frame::trailers(trailers)
+            }
+            Err(frame) => frame,
+        })))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Upstream(content) => content.is_end_stream(),
+            Source::Own(content) => content.is_none(),
+            Source::Told(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Upstream(content) => content.size_hint(),
+            Source::Own(content) => {
+                SizeHint::with_exact(content.as_ref().map_or(0, |data| data.len() as u64))
+            }
+            Source::Told(length) => SizeHint::with_exact(*length),
+        }
+    }
+}
+
+fn told_length(fields: &HeaderMap) -> Option<u64> {
+    fields.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Cleans the fields in place; the content is left alone.
+pub(super) fn cleaned(
+    mut response: Response<Content>,
+    origin: &Origin,
+) -> Result<Response<Content>, Answer> {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // Nobody asked for it: `Upgrade` does not pass.
+        return Err(Answer::new(Code::UpstreamProtocol)
+            .message("The upstream switched protocols without being asked."));
+    }
+    let received = response.version();
+    let fields = response.headers_mut();
+    clean_response(fields);
+    // RFC 9111 §3.5: a cache in front of us sees no Authorization and would share the answer.
+    fields.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
+    make_location_relative(fields, origin);
+    fields.append(VIA, via(received));
+    Ok(response)
+}
+
+/// RFC 9209.
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+
+/// Says why a 401 is passed on although a replay might have helped.
+pub(super) fn tell_not_replayed(fields: &mut HeaderMap) {
+    fields.append(
+        PROXY_STATUS,
+        HeaderValue::from_static(
+            "webwork-sidecar; details=\"not replayed: the content is larger than what is kept\"",
+        ),
+    );
+}
+
+/// A redirect within the upstream stays behind the sidecar; any other is the caller's business and is
+/// never followed here.
+fn make_location_relative(fields: &mut HeaderMap, origin: &Origin) {
+    let Some(location) = fields.get(LOCATION) else { return };
+    if let Some(relative) = location.to_str().ok().and_then(|location| relative(location, origin))
+        && let Ok(relative) = HeaderValue::try_from(relative)
+    {
+        fields.insert(LOCATION, relative);
+    }
+}
+
+/// The part of `location` after the origin, if the origin is ours.
+fn relative<'a>(location: &'a str, origin: &Origin) -> Option<&'a str> {
+    let target: Uri = location.parse().ok()?;
+    let host = target.host()?.trim_start_matches('[').trim_end_matches(']');
+    let default = match target.scheme_str()? {
+        "https" => 443,
+        "http" => 80,
+        _ => return None,
+    };
+    let ours = origin.uri(http::uri::PathAndQuery::from_static("/"));
+    let is_ours = target.scheme() == ours.scheme()
+        && host.eq_ignore_ascii_case(origin.host())
+        && target.port_u16().unwrap_or(default) == origin.port();
+    let (_, rest) = location.split_once("://")?;
+    let path = rest.find(['/', '?', '#']).map_or("/", |start| &rest[start..]);
+    // `//host` would be another origin, and without a path there is nothing to be relative to.
+    (is_ours && path.starts_with('/') && !path.starts_with("//")).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::*;
+
+    fn moved(location: &str) -> String {
+        let origin = Origin::of(&Url::parse("https://api.example").unwrap()).unwrap();
+        let mut fields = HeaderMap::new();
+        fields.insert(LOCATION, HeaderValue::try_from(location).unwrap());
+        make_location_relative(&mut fields, &origin);
+        fields[LOCATION].to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_redirect_within_the_upstream_becomes_relative() {
+        assert_eq!(moved("https://api.example/a?b=%2F#c"), "/a?b=%2F#c");
+        assert_eq!(moved("https://API.example:443/a"), "/a");
+        assert_eq!(moved("https://api.example"), "/");
+    }
+
+    #[test]
+    fn a_redirect_elsewhere_is_left_alone() {
+        for location in [
+            "https://other.example/a",
+            "http://api.example/a",
+            "https://api.example:8443/a",
+            "https://api.example//evil.example",
+            "https://api.example?a",
+            "/login",
+            "//api.example/a",
+        ] {
+            assert_eq!(moved(location), location);
+        }
+    }
+}

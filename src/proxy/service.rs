@@ -1,0 +1,237 @@
+//! A request, top to bottom.
+//!
+//! ```text
+//! 1 head only   admit          refused → our 4xx, content unread, connection closed
+//! 2 token       bearer         Ready | Hold (bounded wait) | Unavailable → 503
+//! 3 request     Outbound::of   fixed origin, target unchanged, fields cleaned, our Authorization
+//! 4 content     Tape           streams; its beginning is kept
+//! 5 upstream    send           a dead connection → once more, where that is allowed
+//! 6 401         authorised     another token → replay; none → the 401 is the caller's
+//! 7 response    cleaned        fields cleaned, content streams back
+//! ```
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode, request};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Limited};
+use tokio::task::spawn_local;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::Config;
+use super::access::Entry;
+use super::replay::{self, Playback, Tape};
+use super::request::Outbound;
+use super::response::{self, Body, cleaned, tell_not_replayed};
+use crate::answer::{Answer, Code};
+use crate::net::serve::Content;
+use crate::net::upstream::{Failure, Freshness, Pool};
+use crate::telemetry::{Counters, Origin};
+use crate::token::current::{Access, Bearer, CurrentToken, Unavailable, Verdict};
+
+/// Decides by the head of a request whether it may pass.
+pub type Admission = Arc<dyn Fn(&request::Parts) -> Result<(), Answer> + Send + Sync>;
+
+/// The proxy of one core.
+pub struct Proxy {
+    config: Config,
+    pool: Rc<Pool<Playback>>,
+    current: CurrentToken,
+    counters: Arc<Counters>,
+    admission: Admission,
+}
+
+impl Proxy {
+    pub(super) fn new(
+        config: Config,
+        pool: Rc<Pool<Playback>>,
+        current: CurrentToken,
+        counters: Arc<Counters>,
+        admission: Admission,
+    ) -> Self {
+        Self { config, pool, current, counters, admission }
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Forwards a request and brings the answer: the upstream's, or ours if there is none.
+    pub(super) async fn forward(self: Rc<Self>, request: Request<Content>) -> Response<Body> {
+        let (head, content) = request.into_parts();
+        let mut entry = Entry::begin(Rc::clone(&self), &head);
+        let is_read = content.is_end_stream();
+        match self.pass(head, content, &mut entry).await {
+            Ok(response) => {
+                entry.answered(response.status(), Origin::Upstream);
+                Body::upstream(response, entry)
+            }
+            Err(answer) => {
+                // What is left of the request is in the way of the next one.
+                let answer = if is_read { answer } else { answer.closing() };
+                let response = answer.into_response();
+                entry.answered(response.status(), Origin::Sidecar);
+                response.map(|content| Body::own(content, entry))
+            }
+        }
+    }
+
+    async fn pass(
+        &self,
+        head: request::Parts,
+        content: Content,
+        entry: &mut Entry,
+    ) -> Result<Response<response::Content>, Answer> {
+        (self.admission)(&head)?;
+        let bearer = self.bearer().await?;
+        let outbound = Outbound::of(head)?;
+        let tape = Tape::of(content, self.config.replay_limit);
+        let response = self.authorised(&outbound, &tape, bearer, entry).await?;
+        cleaned(response, self.pool.origin())
+    }
+
+    /// The token to use: one atomic load, unless an exchange is on the wire.
+    async fn bearer(&self) -> Result<Bearer, Answer> {
+        match &**self.current.load() {
+            Access::Ready(bearer) => return Ok(bearer.clone()),
+            Access::Unavailable(why) => return Err(unavailable(*why)),
+            Access::Hold => {}
+        }
+        match timeout(self.config.hold, self.current.settled()).await.as_deref() {
+            Ok(Access::Ready(bearer)) => Ok(bearer.clone()),
+            Ok(Access::Unavailable(why)) => Err(unavailable(*why)),
+            Ok(Access::Hold) | Err(_) => Err(unavailable(Unavailable::Pending)),
+        }
+    }
+
+    /// Sends the request until its token is not the reason for a 401.
+    ///
+    /// The first 401 may cost an exchange, and everybody who met it waits for the same one. A second
+    /// one is the upstream's last word on a fresh token, unless yet another was published meanwhile.
+    async fn authorised(
+        &self,
+        outbound: &Outbound,
+        tape: &Tape,
+        mut bearer: Bearer,
+        entry: &mut Entry,
+    ) -> Result<Response<response::Content>, Answer> {
+        let mut replays = 0;
+        loop {
+            entry.carried(bearer.generation());
+            let mut response = self.send(outbound, tape, &bearer).await?;
+            if response.status() != StatusCode::UNAUTHORIZED || replays == MAX_REPLAYS {
+                return Ok(response);
+            }
+            if !tape.is_whole() {
+                self.report(bearer);
+                tell_not_replayed(response.headers_mut());
+                return Ok(response);
+            }
+            let verdict = match replays {
+                0 => timeout(self.config.hold, self.current.rejected(&bearer)).await,
+                _ => timeout(self.config.hold, self.superseded(&bearer)).await,
+            };
+            match verdict {
+                Ok(Verdict::Replay(next)) => bearer = next,
+                Ok(Verdict::Pass) => return Ok(response),
+                Ok(Verdict::Unavailable(why)) => return Err(unavailable(why)),
+                Err(_) => return Err(unavailable(Unavailable::Pending)),
+            }
+            discard(response);
+            self.counters.replayed();
+            replays += 1;
+        }
+    }
+
+    /// Whether a newer token than this one was published meanwhile.
+    async fn superseded(&self, bearer: &Bearer) -> Verdict {
+        match &*self.current.settled().await {
+            Access::Ready(current) if current.generation() > bearer.generation() => {
+                Verdict::Replay(current.clone())
+            }
+            _ => Verdict::Pass,
+        }
+    }
+
+    /// Tells of a refused token although this request cannot wait for another: the next one can.
+    fn report(&self, bearer: Bearer) {
+        let current = self.current.clone();
+        spawn_local(async move { current.rejected(&bearer).await });
+    }
+
+    /// Sends the request, and once more if a connection died over it and that is allowed.
+    async fn send(
+        &self,
+        outbound: &Outbound,
+        tape: &Tape,
+        bearer: &Bearer,
+    ) -> Result<Response<response::Content>, Answer> {
+        let freshness = match outbound.method().is_idempotent() {
+            true => Freshness::Any,
+            false => Freshness::Checked,
+        };
+        let request = outbound.carrying(bearer, tape);
+        let failure = match self.pool.forward(request, freshness).await {
+            Ok(response) => return Ok(response),
+            Err(failure) => failure,
+        };
+        if tape.has_failed() || !tape.is_whole() || !replay::permits(outbound.method(), &failure) {
+            return Err(failed(tape, &failure));
+        }
+        self.counters.replayed();
+        let request = outbound.carrying(bearer, tape);
+        let again = self.pool.forward(request, Freshness::New).await;
+        again.map_err(|failure| failed(tape, &failure))
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Replays after a 401. One is enough, but for a rotation that begins while one is under way.
+const MAX_REPLAYS: u32 = 3;
+
+/// When to come back for a token that is on its way.
+const SOON: Duration = Duration::from_secs(1);
+
+/// When to come back for a token that the authorization server has failed to give.
+const LATER: Duration = Duration::from_secs(5);
+
+fn unavailable(why: Unavailable) -> Answer {
+    match why {
+        Unavailable::SignInRequired => Answer::new(Code::SignInRequired),
+        Unavailable::Pending => Answer::new(Code::TokenPending).retry_after(SOON),
+        Unavailable::Expired => Answer::new(Code::TokenExpired).retry_after(LATER),
+    }
+}
+
+fn failed(tape: &Tape, failure: &Failure) -> Answer {
+    if tape.has_failed() {
+        return Answer::new(Code::CallerTimeout);
+    }
+    tracing::warn!(%failure, "a request got no response from the upstream");
+    Answer::from(failure)
+}
+
+/// Reads what little content a refusal has, so that its connection can be used again; more is not
+/// worth the wait, and closes it.
+fn discard(response: Response<response::Content>) {
+    let deadline = Instant::now() + DISCARD_TIME;
+    spawn_local(async move {
+        let content = Limited::new(response.into_body(), DISCARD_BYTES);
+        drop(timeout_at(deadline, content.collect()).await);
+    });
+}
+
+const DISCARD_BYTES: usize = 64 << 10;
+const DISCARD_TIME: Duration = Duration::from_secs(1);

@@ -1,0 +1,374 @@
+//! Upstream connections: reused, shared, found dead, and never the reason for a second POST.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::Response;
+use tokio::sync::Barrier;
+
+use super::support::{Certificate, Sidecar, Start, Upstream, Wire, full, soon};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\ndata";
+
+/// Answers the first request of its first connection, reads the second one and dies over it.
+async fn dies_over_the_second_request(seen: Arc<AtomicUsize>) -> Upstream {
+    Upstream::raw(move |stream, number| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let mut wire = Wire::new(stream);
+            while let Some((_, fields)) = wire.head().await {
+                wire.content(&fields).await.unwrap();
+                if seen.fetch_add(1, Ordering::SeqCst) == 1 && number == 0 {
+                    return;
+                }
+                wire.write(OK).await;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn connections_are_reused() {
+    let upstream = Upstream::plain(|_| async { Response::new(full("ok")) }).await;
+    let sidecar = Sidecar::with(&upstream);
+    for _ in 0..10 {
+        assert_eq!(sidecar.get("/").await.text(), "ok");
+    }
+    let mut caller = sidecar.caller().await;
+    for _ in 0..10 {
+        caller.send(POST).await;
+        assert_eq!(caller.reply().await.text(), "ok");
+    }
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_get_on_a_dying_connection_is_sent_once_more() {
+    for method in ["GET", "PUT", "DELETE"] {
+        let seen = Arc::<AtomicUsize>::default();
+        let upstream = dies_over_the_second_request(Arc::clone(&seen)).await;
+        let sidecar = Sidecar::with(&upstream);
+        assert_eq!(sidecar.get("/").await.status, 200);
+        let request = POST.replacen("POST", method, 1);
+        assert_eq!(sidecar.ask(&request).await.text(), "ok", "{method}");
+        assert_eq!((seen.load(Ordering::SeqCst), upstream.connections()), (3, 2));
+        assert_eq!(sidecar.totals().replays, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_post_is_never_sent_twice() {
+    for method in ["POST", "PATCH"] {
+        let seen = Arc::<AtomicUsize>::default();
+        let upstream = dies_over_the_second_request(Arc::clone(&seen)).await;
+        let sidecar = Sidecar::with(&upstream);
+        assert_eq!(sidecar.get("/").await.status, 200);
+        let reply = sidecar.ask(&POST.replacen("POST", method, 1)).await;
+        assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_closed"));
+        assert_eq!(seen.load(Ordering::SeqCst), 2, "{method}");
+        assert_eq!(sidecar.get("/").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_new_connection_that_dies_is_not_tried_again() {
+    let upstream = Upstream::raw(|stream, _| async move {
+        Wire::new(stream).head().await.unwrap();
+    })
+    .await;
+    let reply = Sidecar::with(&upstream).get("/").await;
+    assert_eq!((reply.status, upstream.connections()), (502, 1));
+}
+
+#[tokio::test]
+async fn a_post_finds_out_that_a_resting_connection_was_closed() {
+    let (close, wait) = tokio::sync::watch::channel(false);
+    let (closed, closing) = std::sync::mpsc::channel();
+    let upstream = Upstream::raw(move |stream, number| {
+        let (mut wait, closed) = (wait.clone(), closed.clone());
+        async move {
+            let mut wire = Wire::new(stream);
+            let (_, fields) = wire.head().await.unwrap();
+            wire.content(&fields).await.unwrap();
+            wire.write(OK).await;
+            if number == 0 {
+                wait.wait_for(|close| *close).await.unwrap();
+                drop(wire);
+                closed.send(()).unwrap();
+            }
+        }
+    })
+    .await;
+    let mut start = Start::with(&upstream);
+    let closing = Mutex::new(closing);
+    // The core itself is kept busy while the connection is closed: the kernel knows, it does not.
+    start.admission = Arc::new(move |head| {
+        if head.method == http::Method::POST {
+            close.send_replace(true);
+            closing.lock().unwrap().recv().unwrap();
+        }
+        Ok(())
+    });
+    let sidecar = start.go();
+    assert_eq!(sidecar.get("/").await.status, 200);
+    assert_eq!(sidecar.ask(POST).await.status, 200);
+    assert_eq!((sidecar.totals().replays, upstream.connections()), (0, 2));
+}
+
+#[tokio::test]
+async fn half_an_answer_is_not_asked_for_again() {
+    let upstream = Upstream::raw(|stream, number| async move {
+        let mut wire = Wire::new(stream);
+        wire.head().await.unwrap();
+        wire.write(OK).await;
+        if number == 0 {
+            wire.head().await.unwrap();
+            wire.write("HTTP/1.1 200 O").await;
+        }
+    })
+    .await;
+    let sidecar = Sidecar::with(&upstream);
+    assert_eq!(sidecar.get("/").await.status, 200);
+    assert_eq!(sidecar.get("/").await.status, 502);
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn garbage_is_told_apart() {
+    let upstream = Upstream::raw(|stream, _| async move {
+        let mut wire = Wire::new(stream);
+        wire.head().await.unwrap();
+        wire.write("SSH-2.0-OpenSSH_9.9\r\n\r\n").await;
+    })
+    .await;
+    let reply = Sidecar::with(&upstream).get("/").await;
+    assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_protocol"));
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_breaks_off_for_the_caller() {
+    let upstream = Upstream::raw(|stream, _| async move {
+        let mut wire = Wire::new(stream);
+        wire.head().await.unwrap();
+        wire.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").await;
+    })
+    .await;
+    let sidecar = Sidecar::with(&upstream);
+    let mut caller = sidecar.caller().await;
+    caller.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    caller.head().await;
+    assert_eq!(caller.rest().await, b"half");
+}
+
+#[tokio::test]
+async fn an_upstream_that_never_answers_is_a_timeout() {
+    let plain = Upstream::raw(|stream, _| async move {
+        let mut wire = Wire::new(stream);
+        while wire.head().await.is_some() {}
+    })
+    .await;
+    let h2 = Upstream::tls(&["h2"], |_| std::future::pending()).await;
+    for upstream in [plain, h2] {
+        let mut start = Start::with(&upstream);
+        start.upstream.response_timeout = Duration::from_millis(100);
+        let reply = start.go().get("/").await;
+        assert_eq!((reply.status, reply.code().as_str()), (504, "upstream_timeout"));
+        assert_eq!(upstream.connections(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_takes_the_upstream_connection_along() {
+    let (gone, mut ends) = tokio::sync::mpsc::unbounded_channel();
+    let upstream = Upstream::raw(move |stream, _| {
+        let gone = gone.clone();
+        async move {
+            let mut wire = Wire::new(stream);
+            wire.head().await.unwrap();
+            wire.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart").await;
+            gone.send(wire.head().await.is_none()).unwrap();
+        }
+    })
+    .await;
+    let sidecar = Sidecar::with(&upstream);
+    let mut caller = sidecar.caller().await;
+    caller.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    caller.head().await;
+    drop(caller);
+    assert!(soon(ends.recv()).await.unwrap());
+    sidecar.until(|totals| totals.in_flight == 0 && totals.connections == 0).await;
+}
+
+#[tokio::test]
+async fn a_cold_burst_opens_one_http2_connection() {
+    const BURST: usize = 200;
+    let together = Arc::new(Barrier::new(BURST));
+    let upstream = Upstream::tls(&["h2", "http/1.1"], move |_| {
+        let together = Arc::clone(&together);
+        async move {
+            together.wait().await;
+            Response::new(full("ok"))
+        }
+    })
+    .await;
+    let sidecar = Arc::new(Sidecar::with(&upstream));
+    let mut burst = tokio::task::JoinSet::new();
+    for _ in 0..BURST {
+        let sidecar = Arc::clone(&sidecar);
+        burst.spawn(async move { assert_eq!(sidecar.get("/").await.text(), "ok") });
+    }
+    soon(burst.join_all()).await;
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_cold_burst_over_http1_connects_side_by_side() {
+    const BURST: usize = 20;
+    let together = Arc::new(Barrier::new(BURST));
+    let upstream = Upstream::tls(&["http/1.1"], move |_| {
+        let together = Arc::clone(&together);
+        async move {
+            together.wait().await;
+            Response::new(full("ok"))
+        }
+    })
+    .await;
+    let sidecar = Arc::new(Sidecar::with(&upstream));
+    let mut burst = tokio::task::JoinSet::new();
+    for _ in 0..BURST {
+        let sidecar = Arc::clone(&sidecar);
+        burst.spawn(async move { assert_eq!(sidecar.get("/").await.text(), "ok") });
+    }
+    soon(burst.join_all()).await;
+    assert!((BURST..=BURST + 1).contains(&upstream.connections()));
+}
+
+#[tokio::test]
+async fn an_unreachable_upstream_fails_everybody_who_waits() {
+    let upstream = Upstream::raw(|_, _| async {}).await;
+    let mut start = Start::with(&upstream);
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = url::Url::parse(&format!("http://{closed}")).unwrap();
+    start.upstream.origin = webwork_sidecar::net::origin::Origin::of(&url).unwrap();
+    let reply = start.go().get("/").await;
+    assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_connect"));
+    assert!(reply.text().contains(&closed.port().to_string()), "{}", reply.text());
+}
+
+#[tokio::test]
+async fn an_old_connection_is_replaced() {
+    for alpn in ["h2", "http/1.1"] {
+        let upstream = Upstream::tls(&[alpn], |_| async { Response::new(full("ok")) }).await;
+        let mut start = Start::with(&upstream);
+        start.upstream.max_age = Duration::ZERO;
+        let sidecar = start.go();
+        assert_eq!(sidecar.get("/").await.text(), "ok");
+        soon(async {
+            while upstream.connections() < 2 {
+                assert_eq!(sidecar.get("/").await.text(), "ok");
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_post_that_the_upstream_has_not_touched_is_sent_once_more() {
+    let upstream = Upstream::tls_raw(&Certificate::good(), &["h2"], |stream, number| async move {
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        while let Some(Ok((_, mut answer))) = connection.accept().await {
+            if number == 0 {
+                answer.send_reset(h2::Reason::REFUSED_STREAM);
+            } else {
+                answer.send_response(Response::new(()), true).unwrap();
+            }
+        }
+    })
+    .await;
+    let sidecar = Sidecar::with(&upstream);
+    assert_eq!(sidecar.ask(POST).await.status, 200);
+    assert_eq!((sidecar.totals().replays, upstream.connections()), (1, 2));
+}
+
+#[tokio::test]
+async fn an_upstream_that_ends_its_connections_in_good_order_loses_no_post() {
+    const POSTS: usize = 200;
+    let taken = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&taken);
+    let upstream = Upstream::tls_raw(&Certificate::good(), &["h2"], move |stream, _| {
+        let taken = Arc::clone(&count);
+        async move {
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            let mut served = 0;
+            while let Some(Ok((_, mut answer))) = connection.accept().await {
+                taken.fetch_add(1, Ordering::SeqCst);
+                answer.send_response(Response::new(()), true).unwrap();
+                served += 1;
+                if served == 10 {
+                    connection.graceful_shutdown();
+                }
+            }
+        }
+    })
+    .await;
+    let sidecar = Arc::new(Sidecar::with(&upstream));
+    let mut posts = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let sidecar = Arc::clone(&sidecar);
+        posts.spawn(async move {
+            let mut caller = sidecar.caller().await;
+            for _ in 0..POSTS / 8 {
+                caller.send(POST).await;
+                assert_eq!(caller.reply().await.status, 200);
+            }
+        });
+    }
+    soon(posts.join_all()).await;
+    assert_eq!(taken.load(Ordering::SeqCst), POSTS);
+    assert!(upstream.connections() > 5);
+}
+
+/// An HTTP/2 frame: RFC 9113 §4.1.
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+#[tokio::test]
+async fn a_post_beyond_the_last_one_of_a_connection_is_sent_on_the_next() {
+    const HEADERS: u8 = 1;
+    const SETTINGS: u8 = 4;
+    const GOAWAY: u8 = 7;
+    let upstream = Upstream::tls_raw(&Certificate::good(), &["h2"], |stream, number| async move {
+        if number > 0 {
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            while let Some(Ok((_, mut answer))) = connection.accept().await {
+                answer.send_response(Response::new(()), true).unwrap();
+            }
+            return;
+        }
+        let mut wire = Wire::new(stream);
+        wire.take(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len()).await.unwrap();
+        wire.write(frame(SETTINGS, 0, 0, &[])).await;
+        wire.write(frame(SETTINGS, 1, 0, &[])).await;
+        let mut requests = 0;
+        while requests < 2 {
+            let head = wire.take(9).await.unwrap();
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            wire.take(usize::try_from(length).unwrap()).await.unwrap();
+            requests += usize::from(head[3] == HEADERS);
+        }
+        // Stream 1 is the last one that is served; `0x88` is ":status: 200" (RFC 7541, appendix A).
+        wire.write(frame(GOAWAY, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0])).await;
+        wire.write(frame(HEADERS, 5, 1, &[0x88])).await;
+        wire.take(usize::MAX).await;
+    })
+    .await;
+    let sidecar = Sidecar::with(&upstream);
+    let (one, two) = tokio::join!(sidecar.ask(POST), sidecar.ask(POST));
+    assert_eq!((one.status, two.status), (200, 200));
+    assert_eq!((sidecar.totals().replays, upstream.connections()), (1, 2));
+}
