@@ -1,1 +1,3 @@
-//! (being written)
+//! The command line: one file for each command.
+
+pub mod init;

@@ -1,1 +1,298 @@
-//! (being written)
+//! The configuration: a TOML file, the environment and secret files in; the components' own
+//! `Config` structs out. No other module knows TOML or reads the environment.
+//!
+//! ```text
+//!   file ──▶ Document ──┐                        ┌─▶ listen, guard, transport, credential ─▶ Config
+//!                       ├─▶ Reader (key, kind) ──┤
+//!   Environment ────────┘                        └─▶ Errors: all of them, with place and advice
+//! ```
+//!
+//! # Where the file is
+//!
+//! The argument of `--config`; else the variable `WEBWORK_SIDECAR_CONFIG`; else
+//! [`DEFAULT_FILE`], if it exists; else there is no file, and the environment says everything.
+//!
+//! # Environment
+//!
+//! Every key has a variable: `WEBWORK_SIDECAR_` and the key's path in upper case, joined by `__`,
+//! such as `WEBWORK_SIDECAR_UPSTREAM__URL`. It goes before the file. Lists are separated by commas.
+//!
+//! # Files
+//!
+//! Relative names are relative to the directory of the configuration file. Every secret `x` can be
+//! given as `x_file`; a bare name there is looked up in `$CREDENTIALS_DIRECTORY` first. One line
+//! end at the end of such a file is ignored.
+
+mod credential;
+mod document;
+mod endpoint;
+pub mod env;
+pub mod error;
+mod file;
+mod guard;
+mod listen;
+mod number;
+mod reader;
+mod secret_file;
+mod suggest;
+mod syntax;
+mod transport;
+mod units;
+mod unknown;
+mod value;
+pub mod warning;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::net::{serve, upstream};
+use crate::{guard as guarding, proxy, token};
+
+use document::Document;
+pub use env::Environment;
+pub use error::Errors;
+pub use listen::{Chosen, Listen};
+use number::{Share, Span, shown_span};
+use reader::{Known, Reader};
+use units::{days, hours, minutes, seconds};
+use value::{Choice, Wrong};
+pub use warning::Warning;
+
+/// The configuration file that is read when nobody names one.
+pub const DEFAULT_FILE: &str = "/etc/webwork-sidecar/sidecar.toml";
+
+/// Where state is kept unless systemd (`$STATE_DIRECTORY`) or the operator says otherwise.
+const STATE_DIRECTORY: &str = "/var/lib/webwork-sidecar";
+
+/// Everything that the operator decided, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: Listen,
+    /// How to reach the API.
+    pub upstream: upstream::Config,
+    /// What callers may take.
+    pub caller: serve::Config,
+    /// Who may call, and for what.
+    pub guard: guarding::Config,
+    /// How requests are forwarded.
+    pub proxy: proxy::Config,
+    /// Where tokens come from.
+    pub token: token::Config,
+    /// How long the end may take in all. Default 9 s: container engines kill at 10.
+    pub drain: Duration,
+    /// What is logged, and how.
+    pub log: Log,
+    /// What is allowed, but seldom meant; to be logged at every start.
+    pub warnings: Vec<Warning>,
+    /// Every file whose change asks for a reload: the configuration, secrets, certificates.
+    pub watched: Vec<PathBuf>,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The form of a line. Default [`LogFormat::Auto`].
+    pub format: LogFormat,
+    /// The least important level that is logged. Default info.
+    pub level: tracing::Level,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Auto, level: tracing::Level::INFO }
+    }
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Reads the configuration from a file (see the [module](self) for which one) and the environment.
+///
+/// # Errors
+///
+/// [`Errors`] lists everything that is wrong with either, and with the files that they name.
+/// Nothing has been started or written then.
+pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Config, Errors> {
+    let document = match located(file, environment) {
+        Some(path) => Some(Document::load(&path)?),
+        None => None,
+    };
+    let root = document.as_ref().map(Document::parse).transpose()?;
+    let mut reader = Reader::new(document.as_ref(), root.as_ref(), environment);
+    let parts = parts(&mut reader);
+    reader.finish(|reader| {
+        let Parts { listen, upstream, caller, guard, proxy, token, drain, log } = parts?;
+        let Reader { warnings, watched, .. } = reader;
+        Some(Config {
+            listen,
+            upstream,
+            caller,
+            guard,
+            proxy,
+            token,
+            drain,
+            log,
+            warnings,
+            watched,
+        })
+    })
+}
+
+fn located(file: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
+    let named = environment.variable(env::CONFIG).map(PathBuf::from);
+    let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists());
+    file.map(Path::to_owned).or(named).or_else(default)
+}
+
+/// What the two layers say; warnings and files are known only when everything has been read.
+struct Parts {
+    listen: Listen,
+    upstream: upstream::Config,
+    caller: serve::Config,
+    guard: guarding::Config,
+    proxy: proxy::Config,
+    token: token::Config,
+    drain: Duration,
+    log: Log,
+}
+
+/// Asks for every key there is. None only after something was refused.
+fn parts(reader: &mut Reader<'_>) -> Option<Parts> {
+    let guard = guard::guard(reader);
+    let listen = listen::listen(
+        reader,
+        listen::Protection {
+            caller_key: reader.gives_secret("guard.caller_key"),
+            hosts: !guard.hosts.is_empty(),
+        },
+    );
+    let caller = transport::caller(reader);
+    let proxy = transport::proxy(reader);
+    let refresh = refresh(reader);
+    let exchange = exchange(reader);
+    let state_directory = state_directory(reader);
+    let drain = transport::drain(reader);
+    let log = log(reader);
+    let (url, upstream) = transport::upstream(reader)?;
+    let credential = credential::credential(reader, &url, upstream.ca_file.as_ref())?;
+    let token = token::Config { credential, state_directory, refresh, exchange };
+    Some(Parts { listen, upstream, caller, guard, proxy, token, drain, log })
+}
+
+fn refresh(reader: &mut Reader<'_>) -> token::Refresh {
+    let mut refresh = token::Refresh::default();
+    reader.set("refresh.at", &Share(0.1..=0.95), &mut refresh.at);
+    let life = Span(hours(1)..=days(3650));
+    reader.set("refresh.refresh_token_life", &life, &mut refresh.refresh_token_life);
+    let interval = Span(seconds(1)..=hours(1));
+    reader.set("refresh.unauthorized_interval", &interval, &mut refresh.unauthorized_interval);
+    refresh
+}
+
+fn exchange(reader: &mut Reader<'_>) -> token::Exchange {
+    let mut exchange = token::Exchange::default();
+    let connecting = Span(units::millis(100)..=minutes(2));
+    reader.set("exchange.connect_timeout", &connecting, &mut exchange.connect_timeout);
+    reader.set("exchange.timeout", &Span(seconds(1)..=minutes(10)), &mut exchange.timeout);
+    if exchange.connect_timeout >= exchange.timeout {
+        let key = if reader.gives("exchange.timeout") {
+            "exchange.timeout"
+        } else {
+            "exchange.connect_timeout"
+        };
+        let what = format!(
+            "connecting may take {}, but the whole exchange only {}",
+            shown_span(exchange.connect_timeout),
+            shown_span(exchange.timeout)
+        );
+        let expected = "exchange.timeout longer than exchange.connect_timeout";
+        reader.refuse(key, Wrong::new(what).expecting(expected));
+    }
+    exchange
+}
+
+fn state_directory(reader: &mut Reader<'_>) -> PathBuf {
+    let named = transport::directory(reader, "state.directory");
+    named.unwrap_or_else(|| {
+        // systemd separates several directories by colons; the first one is ours.
+        let systemd = reader.environment.text("STATE_DIRECTORY").and_then(Result::ok);
+        let first = systemd.and_then(|list| list.split(':').next()).filter(|path| !path.is_empty());
+        PathBuf::from(first.unwrap_or(STATE_DIRECTORY))
+    })
+}
+
+fn log(reader: &mut Reader<'_>) -> Log {
+    const FORMATS: Choice<LogFormat> =
+        Choice(&[("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)]);
+    const LEVELS: Choice<tracing::Level> = Choice(&[
+        ("error", tracing::Level::ERROR),
+        ("warn", tracing::Level::WARN),
+        ("info", tracing::Level::INFO),
+        ("debug", tracing::Level::DEBUG),
+        ("trace", tracing::Level::TRACE),
+    ]);
+    let mut log = Log::default();
+    reader.set("log.format", &FORMATS, &mut log.format);
+    reader.set("log.level", &LEVELS, &mut log.level);
+    log
+}
+
+/// Every key there is, learned by reading an empty configuration.
+fn known() -> Vec<Known> {
+    let environment = Environment::default();
+    let mut reader = Reader::new(None, None, &environment);
+    let nothing = parts(&mut reader);
+    drop(nothing);
+    reader.known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFERENCE: &str = include_str!("../../config/sidecar.toml");
+
+    /// The comment above a key of the reference file, its own line included.
+    fn explanation(key: &str) -> Option<String> {
+        let (section, name) = key.rsplit_once('.')?;
+        let header = format!("[{section}]");
+        let bare = |line: &str| line.trim_start_matches(['#', ' ']).to_owned();
+        let lines: Vec<_> = REFERENCE.lines().skip_while(|line| bare(line) != header).collect();
+        let end = lines.iter().skip(1).position(|line| bare(line).starts_with('['));
+        let lines = &lines[..end.map_or(lines.len(), |end| end + 1)];
+        let at = lines.iter().position(|line| bare(line).starts_with(&format!("{name} = ")))?;
+        let start = lines[..at].iter().rposition(|line| line.is_empty()).unwrap_or(0);
+        Some(lines[start..=at].join(" "))
+    }
+
+    #[test]
+    fn the_reference_file_explains_every_key() {
+        let known = known();
+        assert!(known.len() > 50, "{}", known.len());
+        for Known { key, .. } in known {
+            assert!(explanation(&key).is_some(), "config/sidecar.toml lacks {key}");
+        }
+    }
+
+    #[test]
+    fn the_reference_file_tells_every_range() {
+        let mut ranges = 0;
+        for Known { key, expected } in known() {
+            let Some((_, range)) = expected.split_once(" from ") else { continue };
+            let range = range.split(',').next().unwrap_or(range);
+            let told = explanation(&key).unwrap_or_default();
+            assert!(told.contains(range), "{key}: {range} is not in {told}");
+            ranges += 1;
+        }
+        assert!(ranges > 15, "{ranges}");
+    }
+}

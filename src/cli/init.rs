@@ -1,0 +1,117 @@
+//! `init`: a commented configuration to begin with.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Which credential the configuration is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialKind {
+    /// An OAuth2 app to which a person signs in once.
+    AuthorizationCode,
+    /// An OAuth2 app that acts for itself.
+    ClientCredentials,
+    /// A token that a person made.
+    PersonalAccessToken,
+}
+
+impl CredentialKind {
+    /// The text of the configuration.
+    pub fn template(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => include_str!("../../config/minimal.toml"),
+            Self::ClientCredentials => include_str!("../../config/client-credentials.toml"),
+            Self::PersonalAccessToken => include_str!("../../config/personal-access-token.toml"),
+        }
+    }
+}
+
+/// Why no configuration was written.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// Something is there already; it is left as it is.
+    #[error(
+        "{} exists already and was left as it is; name another file, or remove it first",
+        .0.display()
+    )]
+    Exists(PathBuf),
+    /// The directory is not there.
+    #[error(
+        "{} cannot be written, because its directory does not exist; create the directory first",
+        .0.display()
+    )]
+    NoDirectory(PathBuf),
+    /// The file could not be written.
+    #[error(
+        "{} cannot be written: {error}; name a file that this user may create",
+        path.display()
+    )]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+/// Writes a commented configuration that only its owner can read and change.
+///
+/// # Errors
+///
+/// [`InitError`]; whatever stands at `path` already, even a dangling link, is left as it is.
+pub fn init(path: &Path, credential: CredentialKind) -> Result<(), InitError> {
+    let refused = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => InitError::Exists(path.to_owned()),
+        io::ErrorKind::NotFound => InitError::NoDirectory(path.to_owned()),
+        _ => InitError::Unwritable { path: path.to_owned(), error },
+    };
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(refused)?;
+    file.write_all(credential.template().as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(|error| InitError::Unwritable { path: path.to_owned(), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_new_configuration_belongs_to_its_owner_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sidecar.toml");
+        init(&path, CredentialKind::PersonalAccessToken).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, CredentialKind::PersonalAccessToken.template());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_is_there_is_never_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sidecar.toml");
+        init(&path, CredentialKind::ClientCredentials).unwrap();
+        let error = init(&path, CredentialKind::AuthorizationCode).unwrap_err();
+        assert!(error.to_string().ends_with("name another file, or remove it first"), "{error}");
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, CredentialKind::ClientCredentials.template());
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        assert!(matches!(
+            init(&link, CredentialKind::ClientCredentials),
+            Err(InitError::Exists(_))
+        ));
+    }
+
+    #[test]
+    fn a_missing_directory_is_named_as_such() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("missing/sidecar.toml");
+        let error = init(&path, CredentialKind::AuthorizationCode).unwrap_err();
+        assert!(matches!(&error, InitError::NoDirectory(named) if *named == path), "{error}");
+    }
+}

@@ -1,0 +1,147 @@
+//! The configuration file as text: its tables, and the places and lines that errors point at.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::DeTable;
+
+use super::error::{Errors, Excerpt, Place, Problem};
+use super::file::{self, Privacy, Unreadable};
+use super::syntax;
+
+/// Largest configuration file in KiB; the reference file has about 10.
+const LARGEST: u64 = 1024;
+
+/// Names of keys whose value is a secret.
+pub(super) const SECRETS: [&str; 4] = ["client_secret", "refresh_token", "token", "caller_key"];
+
+/// The text of a configuration file.
+pub(super) struct Document {
+    path: PathBuf,
+    text: String,
+    privacy: Privacy,
+}
+
+impl Document {
+    pub(super) fn load(path: &Path) -> Result<Self, Errors> {
+        let place = || Place::File(path.to_owned());
+        let (bytes, privacy) = file::load(path, LARGEST).map_err(|why| match why {
+            Unreadable::Missing => Problem::new(
+                place(),
+                "there is no such configuration file; correct the path, or write one with `webwork-sidecar init`",
+            ),
+            other => Problem::new(place(), format!("the configuration file {other}")),
+        })?;
+        let bytes = match bytes.strip_prefix(b"\xEF\xBB\xBF") {
+            Some(rest) => rest.to_vec(),
+            None => bytes,
+        };
+        let path = path.to_owned();
+        String::from_utf8(bytes).map(|text| Self { path: path.clone(), text, privacy }).map_err(
+            |error| {
+                let valid = error.utf8_error().valid_up_to();
+                let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
+                let place = Self { path, text: before, privacy }.place(valid);
+                Problem::new(place, "this is not UTF-8; save the file in the encoding UTF-8").into()
+            },
+        )
+    }
+
+    /// The tables of the file, or everything that is wrong with its syntax.
+    pub(super) fn parse(&self) -> Result<Spanned<DeTable<'_>>, Errors> {
+        let (table, errors) = DeTable::parse_recoverable(&self.text);
+        if errors.is_empty() { Ok(table) } else { Err(syntax::explained(self, &errors)) }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn privacy(&self) -> Privacy {
+        self.privacy
+    }
+
+    /// The place of a byte of the text.
+    pub(super) fn place(&self, offset: usize) -> Place {
+        let before = self.text.get(..offset).unwrap_or(&self.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before[line_start(before)..].chars().count() + 1;
+        Place::Line { file: self.path.clone(), line, column }
+    }
+
+    /// The line of a span up to its end and closing brackets, with carets under the span; none if
+    /// that could show a secret. A comment may hold one, so nothing else after the span is ever
+    /// shown; neither is a line with another value or a secret's name before it, nor one with a
+    /// password in a URL.
+    pub(super) fn excerpt(&self, span: Range<usize>) -> Option<Excerpt> {
+        let before = self.text.get(..span.start)?;
+        let start = line_start(before);
+        let lead = &before[start..];
+        let rest = self.text.get(span.end..)?;
+        let meant = self.text.get(span)?.lines().next().unwrap_or_default();
+        let closing = &rest[..rest.len() - rest.trim_start_matches(']').len()];
+        let text = format!("{lead}{meant}{closing}");
+        let mut words = lead.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        if lead.matches('=').count() > 1
+            || text.contains('@')
+            || words.any(|word| SECRETS.contains(&word))
+        {
+            return None;
+        }
+        Some(Excerpt {
+            line: before.matches('\n').count() + 1,
+            indent: lead.chars().count(),
+            width: meant.chars().count().max(1),
+            text,
+        })
+    }
+}
+
+/// Where the last line of a text begins.
+pub(super) fn line_start(text: &str) -> usize {
+    text.rfind('\n').map_or(0, |newline| newline + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(text: &str) -> Document {
+        Document { path: "a.toml".into(), text: text.into(), privacy: Privacy::Private }
+    }
+
+    #[test]
+    fn places_count_characters_from_one() {
+        let document = document("a = 1\nb = \"\u{e9}\u{e9}\" # c\n");
+        assert_eq!(document.place(0).to_string(), "a.toml:1:1");
+        assert_eq!(document.place(document.text.find('#').unwrap()).to_string(), "a.toml:2:10");
+        assert_eq!(document.place(document.text.len()).to_string(), "a.toml:3:1");
+    }
+
+    #[test]
+    fn an_excerpt_ends_where_its_span_ends() {
+        let document = document("a = 1\nb = [2, 3] # canary\n");
+        let excerpt = document.excerpt(10..16).unwrap();
+        assert_eq!((excerpt.line, excerpt.text.as_str()), (2, "b = [2, 3]"));
+        assert_eq!((excerpt.indent, excerpt.width), (4, 6));
+    }
+
+    #[test]
+    fn a_line_that_could_hold_a_secret_is_not_shown() {
+        for text in [
+            "token = 7",
+            "a = { token = \"canary\", b = 7",
+            "a = { b = \"canary\", c = 7",
+            "\"caller_key\".x = 7",
+            "url = \"https://me:canary@host\" 7",
+        ] {
+            let end = text.len();
+            assert_eq!(document(text).excerpt(end - 1..end), None, "{text}");
+        }
+    }
+}

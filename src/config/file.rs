@@ -1,0 +1,97 @@
+//! Small files, read whole: the configuration, secrets, certificate authorities.
+//!
+//! Everything that can be wrong with a path is a sentence here. A size limit and the refusal of
+//! anything but a regular file keep a wrong path (`/dev/zero`, a pipe) from hanging the start.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Why a file could not be read. Each reads on after "the file PATH".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error("does not exist")]
+    Missing,
+    #[error("is a directory, not a file")]
+    Directory,
+    #[error("is neither a file nor a link to one")]
+    NotAFile,
+    #[error(
+        "may not be read by the user that runs the sidecar; give that user the right to read it (chown or chmod)"
+    )]
+    Forbidden,
+    #[error("is larger than {0} KiB, which no such file should be")]
+    TooLarge(u64),
+    #[error("cannot be read: {0}")]
+    Failed(String),
+}
+
+impl From<io::Error> for Unreadable {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Missing,
+            io::ErrorKind::PermissionDenied => Self::Forbidden,
+            io::ErrorKind::IsADirectory => Self::Directory,
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// Who but its owner may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Privacy {
+    /// Nobody.
+    Private,
+    /// Its group or everybody; the permission bits.
+    Shared(u32),
+}
+
+/// The content of a regular file of at most `limit` KiB.
+pub(super) fn load(path: &Path, limit: u64) -> Result<(Vec<u8>, Privacy), Unreadable> {
+    let found = fs::metadata(path)?;
+    if found.is_dir() {
+        return Err(Unreadable::Directory);
+    }
+    if !found.is_file() {
+        return Err(Unreadable::NotAFile);
+    }
+    let file = File::open(path)?;
+    let privacy = privacy(&file.metadata()?);
+    let mut content = Vec::new();
+    let bytes = limit * 1024;
+    if file.take(bytes + 1).read_to_end(&mut content)? as u64 > bytes {
+        return Err(Unreadable::TooLarge(limit));
+    }
+    Ok((content, privacy))
+}
+
+fn privacy(metadata: &fs::Metadata) -> Privacy {
+    use std::os::unix::fs::PermissionsExt;
+    match metadata.permissions().mode() & 0o777 {
+        mode if mode & 0o077 == 0 => Privacy::Private,
+        mode => Privacy::Shared(mode),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn only_small_regular_files_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        assert_eq!(load(&path, 1), Err(Unreadable::Missing));
+        assert_eq!(load(directory.path(), 1), Err(Unreadable::Directory));
+        assert_eq!(load(Path::new("/dev/null"), 1), Err(Unreadable::NotAFile));
+        io::Write::write_all(&mut File::create(&path).unwrap(), &[b'a'; 1024]).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(load(&path, 1), Ok((vec![b'a'; 1024], Privacy::Private)));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(load(&path, 1).unwrap().1, Privacy::Shared(0o640));
+        io::Write::write_all(&mut File::create(&path).unwrap(), &[b'a'; 1025]).unwrap();
+        assert_eq!(load(&path, 1), Err(Unreadable::TooLarge(1)));
+    }
+}

@@ -1,0 +1,154 @@
+//! `[listen]`: where callers and the admin find us, and who else could.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::net::listen::Address;
+
+use super::reader::Reader;
+use super::value::{Flag, List, Text, Wrong, quoted};
+use super::warning::Warning;
+
+/// Where the sidecar listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Addresses for callers; never empty.
+    pub proxy: Vec<Address>,
+    /// Who chose them.
+    pub proxy_chosen: Chosen,
+    /// Addresses for health, status and sign-in; may be empty.
+    pub admin: Vec<Address>,
+    /// Who chose them.
+    pub admin_chosen: Chosen,
+}
+
+/// Who chose a list of addresses. An address of the default list that this host does not have, such
+/// as `[::1]` without IPv6, is worth a warning; one that the operator wrote is an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// The sidecar did.
+    Default,
+    /// The operator did.
+    Explicit,
+}
+
+/// Longest path of a Unix socket in bytes, on the system with the least room (macOS, with a NUL:
+/// 104).
+const LONGEST_SOCKET_PATH: usize = 103;
+
+const PROXY: &str = "listen.proxy";
+const ADMIN: &str = "listen.admin";
+
+const ADDRESS: Text<Address> = Text {
+    expected: "an IP address with a port, such as \"127.0.0.1:9180\" or \"[::1]:9180\", or \"unix:/path/to/socket\"",
+    check: address,
+};
+
+/// Whether callers have to show a key, and under which names they may call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Protection {
+    pub(super) caller_key: bool,
+    pub(super) hosts: bool,
+}
+
+pub(super) fn listen(reader: &mut Reader<'_>, protection: Protection) -> Listen {
+    let (proxy, proxy_chosen) = addresses(reader, PROXY, 9180);
+    let (admin, admin_chosen) = addresses(reader, ADMIN, 9181);
+    let mut allow_any_address = false;
+    reader.set("listen.allow_any_address", &Flag, &mut allow_any_address);
+    if proxy.is_empty() {
+        let wrong = Wrong::new("the list is empty, so nobody could call");
+        reader.refuse(PROXY, wrong.expecting("at least one address"));
+    }
+    refuse_doubles(reader, &proxy, &admin);
+    for (key, addresses) in [(PROXY, &proxy), (ADMIN, &admin)] {
+        for address in addresses.iter().filter(|address| !address.is_local()) {
+            match (protection.caller_key, allow_any_address) {
+                (false, false) => reader.refuse(key, open(address)),
+                (false, true) => {
+                    reader.warnings.push(Warning::OpenAddress { address: address.clone() });
+                }
+                (true, _) => {}
+            }
+            if !protection.hosts {
+                reader.warnings.push(Warning::NoHosts { address: address.clone() });
+            }
+        }
+    }
+    Listen { proxy, proxy_chosen, admin, admin_chosen }
+}
+
+fn addresses(reader: &mut Reader<'_>, key: &str, port: u16) -> (Vec<Address>, Chosen) {
+    match reader.read(key, &List(ADDRESS)) {
+        Some(addresses) => (addresses, Chosen::Explicit),
+        None => {
+            let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+            let addresses = loopback.map(|ip| Address::Tcp(SocketAddr::new(ip, port)));
+            (addresses.to_vec(), Chosen::Default)
+        }
+    }
+}
+
+/// Reads one address; names are not resolved, because what they mean can change.
+fn address(text: &str) -> Result<Address, Wrong> {
+    let address = text.parse::<Address>().map_err(|_| {
+        let wrong = Wrong::new(format!("found {}", quoted(text)));
+        let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+        let any = text.strip_prefix(':').map(|port| format!("127.0.0.1:{port}"));
+        let path = text.starts_with('/').then(|| format!("unix:{text}"));
+        let port = text.parse::<u16>().ok().map(|port| format!("127.0.0.1:{port}"));
+        match local.or(any).or(path).or(port) {
+            Some(meant) => wrong.suggesting(meant),
+            None => wrong,
+        }
+    })?;
+    match &address {
+        Address::Unix(path) if path.as_os_str().len() > LONGEST_SOCKET_PATH => {
+            Err(Wrong::new("the path of the socket is too long")
+                .expecting(format!("at most {LONGEST_SOCKET_PATH} bytes after \"unix:\"")))
+        }
+        _ => Ok(address),
+    }
+}
+
+fn refuse_doubles(reader: &mut Reader<'_>, proxy: &[Address], admin: &[Address]) {
+    for (key, list) in [(PROXY, proxy), (ADMIN, admin)] {
+        for (index, address) in list.iter().enumerate() {
+            if !is_any_port(address) && list[..index].contains(address) {
+                let wrong = Wrong::new(format!("\"{address}\" is in the list twice"));
+                reader.refuse(key, wrong.expecting("every address once"));
+            }
+        }
+    }
+    for address in admin {
+        let same = |other: &&Address| match (address, other) {
+            (Address::Tcp(one), Address::Tcp(two)) => one.port() == two.port(),
+            _ => address == *other,
+        };
+        if let Some(other) = proxy.iter().find(same).filter(|_| !is_any_port(address)) {
+            let place = match address {
+                Address::Tcp(address) => format!("port {}", address.port()),
+                Address::Unix(_) => format!("\"{address}\""),
+            };
+            let key = if reader.gives(ADMIN) { ADMIN } else { PROXY };
+            let wrong = Wrong::new(format!(
+                "{place} would serve both listen.proxy ({other}) and listen.admin ({address})"
+            ));
+            reader.refuse(key, wrong.expecting("another port or socket for one of the two"));
+            return;
+        }
+    }
+}
+
+/// Port 0 is a new port every time.
+fn is_any_port(address: &Address) -> bool {
+    matches!(address, Address::Tcp(address) if address.port() == 0)
+}
+
+fn open(address: &Address) -> Wrong {
+    Wrong::new(format!(
+        "\"{address}\" can be reached from outside this host, and whoever reaches it could use the token"
+    ))
+    .expecting(
+        "a loopback address such as \"127.0.0.1:9180\"; or set guard.caller_key_file, which callers must then know; or, if the network around is yours alone, listen.allow_any_address = true",
+    )
+}

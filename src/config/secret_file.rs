@@ -1,0 +1,223 @@
+//! Secrets, and the files that they come from.
+//!
+//! Every secret `x` has a twin `x_file`. The environment goes before the file, and within one layer
+//! only one of the two may be given: whoever writes both has a secret in use that is not the one in
+//! mind. A bare file name is looked up in `$CREDENTIALS_DIRECTORY` (systemd) first.
+
+use std::path::{Path, PathBuf};
+
+use super::env::variable_of;
+use super::file::{self, Privacy, Unreadable};
+use super::reader::{Found, Layer, Reader};
+use super::value::{Wrong, quoted};
+use super::warning::Warning;
+
+/// Largest file with a secret in KiB; the longest tokens seen have about 1.
+const LARGEST: u64 = 64;
+
+/// The variable by which systemd tells where `LoadCredential=` puts files.
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+
+impl Reader<'_> {
+    /// Reads a secret. `expected` reads on after "expected"; `check` says what is wrong with a
+    /// text, and never repeats it.
+    pub(super) fn secret<T>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        check: impl FnOnce(String) -> Result<T, String>,
+    ) -> Option<T> {
+        let twin = format!("{key}_file");
+        self.know(key, expected.to_owned());
+        self.know(&twin, format!("the name of a file with {expected}"));
+        let (inline, file) = (self.find(key), self.find(&twin));
+        match (inline, file) {
+            (Some(inline), Some(file)) if inline.layer == file.layer => {
+                let what = "the secret is given twice, here and as a file";
+                let one = match file.layer {
+                    Layer::File => format!("only one of {key} and {twin}"),
+                    Layer::Environment => {
+                        format!("only one of {} and {}", variable_of(key), variable_of(&twin))
+                    }
+                };
+                self.refuse(key, Wrong::new(what).expecting(one).confidential());
+                None
+            }
+            (Some(inline), file) if file.is_none_or(|file| file.layer < inline.layer) => {
+                self.inline(key, inline, expected, check)
+            }
+            (_, Some(file)) => self.filed(&twin, file, expected, check),
+            (_, None) => None,
+        }
+    }
+
+    /// Whether a secret was given in either form, right or wrong.
+    pub(super) fn gives_secret(&self, key: &str) -> bool {
+        self.gives(key) || self.gives(&format!("{key}_file"))
+    }
+
+    fn inline<T>(
+        &mut self,
+        key: &str,
+        found: Found<'_>,
+        expected: &str,
+        check: impl FnOnce(String) -> Result<T, String>,
+    ) -> Option<T> {
+        let wrong = |what: String| Wrong::new(what).expecting(expected).confidential();
+        let Some(text) = found.raw.text() else {
+            let mistyped = found.raw.mistyped().what;
+            self.refuse(key, wrong(format!("{mistyped} instead of text in quotation marks")));
+            return None;
+        };
+        match found.layer {
+            Layer::Environment => {
+                self.warnings.push(Warning::SecretInEnvironment { variable: variable_of(key) });
+            }
+            Layer::File => {
+                if let Some(document) = self.document {
+                    self.warn_of(document.path().to_owned(), document.privacy());
+                }
+            }
+        }
+        match one_line(text).and_then(|()| check(text.to_owned())) {
+            Ok(secret) => Some(secret),
+            Err(what) => {
+                self.refuse(key, wrong(what));
+                None
+            }
+        }
+    }
+
+    fn filed<T>(
+        &mut self,
+        key: &str,
+        found: Found<'_>,
+        expected: &str,
+        check: impl FnOnce(String) -> Result<T, String>,
+    ) -> Option<T> {
+        let name = match found.raw.text() {
+            Some(name) if !name.is_empty() => name,
+            _ => {
+                let wrong = found.raw.mistyped();
+                self.refuse(key, wrong.expecting("the name of a file").confidential());
+                return None;
+            }
+        };
+        if looks_like_a_secret(name) {
+            let wrong = Wrong::new("this looks like the secret itself")
+                .expecting("the name of a file that holds it; the secret goes into that file");
+            self.refuse(key, wrong.confidential());
+            return None;
+        }
+        let path = self.located(name);
+        match self.content(&path, name, check) {
+            Ok(secret) => Some(secret),
+            Err(what) => {
+                self.refuse(key, Wrong::new(what).expecting(format!("a file with {expected}")));
+                None
+            }
+        }
+    }
+
+    fn content<T>(
+        &mut self,
+        path: &Path,
+        name: &str,
+        check: impl FnOnce(String) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let shown = path.display();
+        let (bytes, privacy) = file::load(path, LARGEST).map_err(|why| match why {
+            Unreadable::Missing => match self.credential(name) {
+                Some(elsewhere) => format!(
+                    "there is no file {shown}, and no {}; create one or correct the name",
+                    elsewhere.display()
+                ),
+                None => format!("there is no file {shown}; create it or correct the name"),
+            },
+            other => format!("the file {shown} {other}"),
+        })?;
+        self.watched.push(path.to_owned());
+        let text = String::from_utf8(bytes)
+            .map_err(|_| format!("the file {shown} is not text (UTF-8)"))?;
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        one_line(text)
+            .and_then(|()| check(text.to_owned()))
+            .map_err(|what| format!("the content of {shown} is not usable: {what}"))
+            .inspect(|_| self.warn_of(path.to_owned(), privacy))
+    }
+
+    /// Where the file of that name is, or should be.
+    fn located(&self, name: &str) -> PathBuf {
+        match self.credential(name) {
+            Some(path) if path.exists() => path,
+            _ => self.resolved(name),
+        }
+    }
+
+    /// Where systemd would put a credential of that name; none for a path, or without systemd.
+    fn credential(&self, name: &str) -> Option<PathBuf> {
+        let directory = self.environment.variable(CREDENTIALS_DIRECTORY)?;
+        if directory.is_empty() || name.contains('/') || name == ".." {
+            return None;
+        }
+        Some(Path::new(directory).join(name))
+    }
+
+    fn warn_of(&mut self, path: PathBuf, privacy: Privacy) {
+        if let Privacy::Shared(mode) = privacy {
+            let warning = Warning::SecretReadable { path, mode };
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+    }
+}
+
+/// What no secret has.
+fn one_line(text: &str) -> Result<(), String> {
+    let wrong = if text.is_empty() {
+        "it is empty"
+    } else if text.starts_with('\u{feff}') {
+        "it begins with a byte order mark; save it without one"
+    } else if text.contains(['\n', '\r']) {
+        "it has more than one line"
+    } else if text.trim() != text {
+        "it begins or ends with white space"
+    } else {
+        return Ok(());
+    };
+    Err(wrong.to_owned())
+}
+
+/// Whether somebody has pasted a secret where the name of its file belongs. Such a name is not
+/// repeated in messages. File names have less than 100 characters, and long ones have dots or
+/// directories.
+fn looks_like_a_secret(name: &str) -> bool {
+    let long = name.split('/').any(|part| part.len() >= 100);
+    long || (name.len() >= 32 && !name.contains(['/', '.'])) || quoted(name).contains('\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pasted_secret_is_told_from_the_name_of_a_file() {
+        for name in ["client_secret", "/run/secrets/webwork-sidecar-refresh-token", "../a.b"] {
+            assert!(!looks_like_a_secret(name), "{name}");
+        }
+        let token = format!("eyJ0eXAi.{}.sig", "a".repeat(120));
+        for name in [token.as_str(), "Kq3nGQ8Xz0dLw5cYb7aTf1mRv2sHj6pE9uIoNeWb", "two\nlines"] {
+            assert!(looks_like_a_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_one_line_without_white_space_around_it() {
+        assert_eq!(one_line("a b"), Ok(()));
+        for text in ["", " a", "a\t", "a\nb", "a\rb", "\u{feff}a"] {
+            assert!(one_line(text).is_err(), "{text:?}");
+        }
+    }
+}

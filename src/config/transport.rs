@@ -1,0 +1,127 @@
+//! `[upstream]`, `[caller]`, `[proxy]`: connections, their limits, and what travels over them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use url::Url;
+
+use crate::net::origin::Origin;
+use crate::net::{serve, upstream};
+use crate::proxy;
+
+use super::endpoint::{BASE, base};
+use super::file;
+use super::number::{Count, Size, Span};
+use super::reader::Reader;
+use super::units::{KIB, MIB, days, hours, millis, minutes, seconds};
+use super::value::{Flag, Text, Wrong};
+
+/// Largest file with certificates in KiB; the collection of a whole system has about 250.
+const LARGEST_CA_FILE: u64 = 4096;
+
+/// Where the API is.
+pub(super) const UPSTREAM_URL: &str = "https://api.webwork-tracker.com";
+
+const PATH: Text<String> = Text { expected: "the name of a file", check: path };
+
+/// The upstream's URL, and how to reach it. None only after something was refused.
+pub(super) fn upstream(reader: &mut Reader<'_>) -> Option<(Url, upstream::Config)> {
+    let url = reader.read("upstream.url", &BASE).or_else(|| base(UPSTREAM_URL).ok())?;
+    let mut config = upstream::Config::new(Origin::of(&url).ok()?);
+    config.ca_file = ca_file(reader);
+    let connecting = Span(millis(100)..=minutes(2));
+    reader.set("upstream.connect_timeout", &connecting, &mut config.connect_timeout);
+    reader.set("upstream.tls_timeout", &connecting, &mut config.tls_timeout);
+    let response = Span(millis(100)..=hours(1));
+    reader.set("upstream.response_timeout", &response, &mut config.response_timeout);
+    let idle = Span(seconds(1)..=minutes(10));
+    reader.set("upstream.idle_timeout", &idle, &mut config.idle_timeout);
+    reader.set("upstream.max_age", &Span(seconds(1)..=days(1)), &mut config.max_age);
+    Some((url, config))
+}
+
+pub(super) fn caller(reader: &mut Reader<'_>) -> serve::Config {
+    let mut config = serve::Config::default();
+    reader.set("caller.head_timeout", &Span(millis(100)..=minutes(5)), &mut config.head_timeout);
+    let waiting = Span(millis(100)..=hours(1));
+    reader.set("caller.idle_timeout", &waiting, &mut config.idle_timeout);
+    reader.set("caller.content_timeout", &waiting, &mut config.content_timeout);
+    reader.set("caller.max_head", &Size(8 * KIB..=MIB), &mut config.max_head);
+    reader.set("caller.max_fields", &Count(10..=1000), &mut config.max_fields);
+    reader.set("caller.max_target", &Size(256..=64 * KIB), &mut config.max_target);
+    reader.set("caller.max_connections", &Count(1..=100_000), &mut config.max_connections);
+    if config.max_target >= config.max_head {
+        let key =
+            if reader.gives("caller.max_target") { "caller.max_target" } else { "caller.max_head" };
+        let what = format!(
+            "a request target of {} bytes does not fit into a head of {} bytes, which holds it",
+            config.max_target, config.max_head
+        );
+        let wrong = Wrong::new(what).expecting("caller.max_target smaller than caller.max_head");
+        reader.refuse(key, wrong);
+    }
+    config
+}
+
+pub(super) fn proxy(reader: &mut Reader<'_>) -> proxy::Config {
+    let mut config = proxy::Config::default();
+    reader.set("proxy.replay_limit", &Size(0..=16 * MIB), &mut config.replay_limit);
+    reader.set("proxy.hold", &Span(millis(100)..=minutes(5)), &mut config.hold);
+    reader.set("proxy.access_log", &Flag, &mut config.access_log);
+    config
+}
+
+/// How long the end may take in all.
+pub(super) fn drain(reader: &mut Reader<'_>) -> Duration {
+    let mut timeout = seconds(9);
+    reader.set("drain.timeout", &Span(millis(100)..=minutes(10)), &mut timeout);
+    timeout
+}
+
+/// A directory that the operator named.
+pub(super) fn directory(reader: &mut Reader<'_>, key: &str) -> Option<PathBuf> {
+    let kind = Text { expected: "the name of a directory", check: path };
+    let name = reader.read(key, &kind)?;
+    let path = reader.resolved(&name);
+    if path.exists() && !path.is_dir() {
+        let what = format!("{} is not a directory", path.display());
+        reader.refuse(key, Wrong::new(what).expecting(kind.expected));
+        return None;
+    }
+    Some(path)
+}
+
+fn ca_file(reader: &mut Reader<'_>) -> Option<PathBuf> {
+    const KEY: &str = "upstream.ca_file";
+    let name = reader.read(KEY, &PATH)?;
+    let path = reader.resolved(&name);
+    let shown = path.display();
+    let what = match file::load(&path, LARGEST_CA_FILE) {
+        Err(why) => format!("the file {shown} {why}"),
+        Ok((bytes, _)) => {
+            match CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>() {
+                Ok(certificates) if certificates.is_empty() => {
+                    format!("there is no certificate in {shown}")
+                }
+                Ok(_) => {
+                    reader.watched.push(path.clone());
+                    return Some(path);
+                }
+                Err(_) => format!("a certificate in {shown} is damaged"),
+            }
+        }
+    };
+    let expected = "a file in PEM form, with lines such as -----BEGIN CERTIFICATE-----";
+    reader.refuse(KEY, Wrong::new(what).expecting(expected));
+    None
+}
+
+fn path(text: &str) -> Result<String, Wrong> {
+    match text {
+        "" => Err(Wrong::new("is empty")),
+        _ if text.contains('\0') => Err(Wrong::new("no file name has a NUL character")),
+        _ => Ok(text.to_owned()),
+    }
+}

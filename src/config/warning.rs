@@ -1,0 +1,45 @@
+//! What the operator should know about a configuration that works.
+
+use std::path::PathBuf;
+
+use crate::net::listen::Address;
+
+/// Something that is allowed, but seldom meant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    /// A variable of the environment is seen by every child process and in `/proc`.
+    #[error(
+        "{variable} holds a secret, and the environment is readable for others; put the secret into a file and name it in {variable}_FILE"
+    )]
+    SecretInEnvironment {
+        /// The variable.
+        variable: String,
+    },
+    /// Others than the owner may read a file with a secret.
+    #[error(
+        "{} holds a secret and can be read by others (mode {mode:04o}); run `chmod 600` on it",
+        path.display()
+    )]
+    SecretReadable {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Every program that reaches the address can use the token.
+    #[error(
+        "{address} can be reached from outside this host, and listen.allow_any_address lets everybody there use the token; set guard.caller_key_file"
+    )]
+    OpenAddress {
+        /// The address.
+        address: Address,
+    },
+    /// Requests that arrive there under another name than localhost are refused.
+    #[error(
+        "{address} can be reached from outside this host, but guard.hosts is empty; requests with any Host but localhost will be refused"
+    )]
+    NoHosts {
+        /// The address.
+        address: Address,
+    },
+}
