@@ -261,3 +261,6 @@ impl Drop for Simulator {
         self.serving.abort();
     }
 }
+
+#[cfg(test)]
+mod tests;
