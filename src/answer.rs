@@ -24,6 +24,8 @@ pub enum Code {
     CallerKey,
     /// The configuration does not allow this method or path.
     Policy,
+    /// The admin listener has no such path.
+    NotFound,
     /// The framing or the request target is not acceptable.
     BadRequest,
     /// The header section is over its limit.
@@ -92,6 +94,9 @@ impl Code {
             Self::Policy => Entry(S::FORBIDDEN, "policy", "http_request_denied",
                 "The sidecar's policy does not allow this method or path.",
                 "Use a path under /api/, or change the guard section of the configuration."),
+            Self::NotFound => Entry(S::NOT_FOUND, "not_found", "http_request_error",
+                "There is nothing at this path.",
+                "Use one of the paths in the message."),
             Self::BadRequest => Entry(S::BAD_REQUEST, "bad_request", "http_request_error",
                 "The request is malformed.",
                 "Send HTTP/1.1 with an origin-form target, such as /api/v2/workspaces, and one framing."),

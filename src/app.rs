@@ -1,1 +1,244 @@
-//! (being written)
+//! The whole sidecar: built from a configuration, run until it is told to drain.
+//!
+//! ```text
+//! control thread   refresher · admin · reload of changed secret files
+//! core threads     one per CPU: listeners · proxy · upstream connections
+//! ```
+//!
+//! Nothing is shared between them but the current token, counters and the drain, so neither side can
+//! starve the other. Order of the start: everything that can fail (configuration, certificates, state
+//! directory, addresses) before anything is sent or served. Order of the end: not ready, cores drain
+//! while the refresher finishes what is on the wire, and the admin listener goes last.
+
+mod control;
+mod gates;
+mod reload;
+
+use std::io;
+use std::num::NonZero;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::admin::{Facts, Sources};
+use crate::clock;
+use crate::config::{Chosen, Config, Source};
+use crate::guard::{self, Pages};
+use crate::net::connect::Dial;
+use crate::net::drain::{self, Drain, Drainer};
+use crate::net::listen::{Address, BindError, Listeners};
+use crate::net::serve::{Limit, Terms};
+use crate::net::tls::{Trust, TrustError};
+use crate::proxy::core::Core;
+use crate::telemetry::Meter;
+use crate::token::refresher::{Handle, Refresher};
+use crate::token::setup::SetupError;
+
+use control::{Admin, Control};
+use gates::gates;
+use reload::Reload;
+
+/// Why the sidecar cannot start. Nothing has been changed or sent.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Certificates cannot be loaded.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The credential or its store cannot be used.
+    #[error(transparent)]
+    Token(#[from] SetupError),
+    /// The guard cannot be set up as configured.
+    #[error(transparent)]
+    Guard(#[from] guard::InvalidConfig),
+    /// The system gives no threads.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// A sidecar that is ready to start: its addresses are bound and its store is read.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    source: Source,
+    trust: Trust,
+    proxy: Vec<Listeners>,
+    admin: Vec<Listeners>,
+    refresher: Refresher,
+    handle: Handle,
+    meter: Meter,
+}
+
+/// A sidecar at work.
+#[derive(Debug)]
+pub struct Running {
+    drainer: Drainer,
+    within: Duration,
+    threads: Vec<JoinHandle<()>>,
+    control: JoinHandle<()>,
+    control_end: Drainer,
+    sources: Sources,
+}
+
+impl App {
+    /// Loads certificates, reads the store and binds the addresses. `source` is where the
+    /// configuration came from; it is read again when a file that it names changes.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what to mend.
+    pub fn build(config: Config, source: Source) -> Result<Self, StartError> {
+        let trust = Trust::load(config.upstream.ca_file.as_deref())?;
+        let upstream = Dial {
+            origin: config.upstream.origin.clone(),
+            trust: trust.clone(),
+            connect_timeout: config.upstream.connect_timeout,
+            tls_timeout: config.upstream.tls_timeout,
+        };
+        let (refresher, handle) = Refresher::new(config.token.clone(), trust.clone(), upstream)?;
+        let proxy = bind(&config.listen.proxy, config.listen.proxy_chosen, cores())?;
+        let admin = bind(&config.listen.admin, config.listen.admin_chosen, NonZero::<usize>::MIN)?;
+        Ok(Self { config, source, trust, proxy, admin, refresher, handle, meter: Meter::default() })
+    }
+
+    /// The addresses that callers use, with the ports that the system chose.
+    pub fn proxy_addresses(&self) -> impl Iterator<Item = &Address> {
+        self.proxy.iter().map(|listeners| &listeners.address)
+    }
+
+    /// The addresses of the admin listener.
+    pub fn admin_addresses(&self) -> impl Iterator<Item = &Address> {
+        self.admin.iter().map(|listeners| &listeners.address)
+    }
+
+    /// Starts the threads.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Guard`] and [`StartError::Thread`]; what had started is drained again.
+    pub fn start(mut self) -> Result<Running, StartError> {
+        let (drainer, drain) = drain::channel();
+        let (control_end, end) = drain::channel();
+        let sources = self.sources(&drain);
+        let cores = self.cores(&drain)?;
+        let control = Control {
+            admin: Admin::new(&self.config, &mut self.admin, &sources, end)?,
+            reload: Reload {
+                source: self.source,
+                watched: self.config.watched,
+                orders: sources.orders.clone(),
+            },
+            refresher: self.refresher,
+            drain,
+        };
+        let mut threads = Vec::new();
+        for (number, core) in cores.into_iter().enumerate() {
+            threads.push(spawn(format!("core-{number}"), move || core.run())?);
+        }
+        let control = spawn("control".into(), move || control.run())?;
+        let within = self.config.drain;
+        Ok(Running { drainer, within, threads, control, control_end, sources })
+    }
+
+    fn sources(&self, drain: &Drain) -> Sources {
+        let written = |listeners: &[Listeners]| {
+            listeners.iter().map(|listeners| listeners.address.to_string()).collect()
+        };
+        let facts = Facts {
+            version: env!("CARGO_PKG_VERSION").into(),
+            started_at: clock::now().wall(),
+            credential: self.config.token.credential.kind().into(),
+            upstream: self.config.upstream.origin.to_string(),
+            proxy: written(&self.proxy),
+            admin: written(&self.admin),
+        };
+        Sources {
+            facts,
+            token: self.handle.status.clone(),
+            meter: self.meter.clone(),
+            drain: drain.clone(),
+            orders: self.handle.orders.clone(),
+        }
+    }
+
+    /// One core for each CPU, each with a socket of every address.
+    fn cores(&mut self, drain: &Drain) -> Result<Vec<Core>, StartError> {
+        let limit = Limit::new(&self.config.caller);
+        let mut cores = Vec::new();
+        for _ in 0..self.proxy.first().map_or(0, |listeners| listeners.sockets.len()) {
+            let terms = Terms {
+                config: self.config.caller.clone(),
+                limit: limit.clone(),
+                drain: drain.clone(),
+                counters: self.meter.core(),
+            };
+            cores.push(Core {
+                gates: gates(&self.config.guard, &mut self.proxy, Pages::None)?,
+                terms,
+                proxy: self.config.proxy.clone(),
+                upstream: self.config.upstream.clone(),
+                trust: self.trust.clone(),
+                current: self.handle.current.clone(),
+            });
+        }
+        Ok(cores)
+    }
+}
+
+impl Running {
+    /// What can be asked and ordered while it runs.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// Begins the drain; returns at once. A second call changes nothing.
+    pub fn drain(&self) {
+        self.drainer.drain(self.within);
+    }
+
+    /// Waits until the drain is over and everything that must be written is written. Blocks the thread.
+    pub fn join(self) {
+        for thread in self.threads {
+            // A panic has been logged by the hook, and the other threads still deserve their end.
+            thread.join().ok();
+        }
+        self.control_end.drain(Duration::ZERO);
+        self.control.join().ok();
+    }
+}
+
+/// Binds every address for `cores`. A default address that this host does not have is left out: many
+/// containers have no `::1`.
+fn bind(
+    addresses: &[Address],
+    chosen: Chosen,
+    cores: NonZero<usize>,
+) -> Result<Vec<Listeners>, BindError> {
+    let mut bound = Vec::new();
+    for address in addresses {
+        match Listeners::bind(address, cores.get()) {
+            Ok(listeners) => bound.push(listeners),
+            Err(error) if chosen == Chosen::Default && error.is_missing_address() => {
+                tracing::warn!(%address, "this host does not have the address; going on without it");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bound)
+}
+
+fn cores() -> NonZero<usize> {
+    thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
+}
+
+fn spawn(
+    name: String,
+    work: impl FnOnce() -> io::Result<()> + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.clone()).spawn(move || {
+        if let Err(error) = work() {
+            tracing::error!(thread = name, %error, "a thread could not do its work");
+        }
+    })
+}

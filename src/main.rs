@@ -1,3 +1,8 @@
 //! The binary: arguments in, exit code out. Everything else is [`webwork_sidecar::cli`].
 
-fn main() {}
+use clap::Parser;
+use webwork_sidecar::cli::{Arguments, Exit, perform};
+
+fn main() -> Exit {
+    perform(Arguments::parse())
+}

@@ -1,1 +1,58 @@
-//! (being written)
+//! The admin listener: health, readiness and status, apart from the proxied port.
+//!
+//! A path on the proxied port would be ambiguous, and a probe must not cost budget. Nothing here dials
+//! anybody: an upstream that is down is no reason to restart every sidecar at once.
+
+mod health;
+mod status;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::DefaultBodyLimit;
+use axum::response::Response;
+use axum::routing::get;
+use tokio::sync::{mpsc, watch};
+
+use crate::answer::{Answer, Code};
+use crate::net::drain::Drain;
+use crate::telemetry::Meter;
+use crate::token::refresher::Order;
+use crate::token::status::Status;
+
+pub use status::{Facts, Report};
+
+/// What the admin pages show and whom they give orders to.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// What does not change while the process runs.
+    pub facts: Facts,
+    /// How the refresher is doing.
+    pub token: watch::Receiver<Status>,
+    /// What was counted.
+    pub meter: Meter,
+    /// Whether the sidecar is stopping.
+    pub drain: Drain,
+    /// The refresher's ear.
+    pub orders: mpsc::Sender<Order>,
+}
+
+/// The paths of the admin listener.
+pub fn router(sources: Sources) -> Router {
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/status", get(status::status))
+        .fallback(unknown)
+        .layer(DefaultBodyLimit::max(MAX_CONTENT))
+        .with_state(Arc::new(sources))
+}
+
+async fn unknown() -> Response<Body> {
+    let paths = "The admin listener has /healthz, /readyz and /status.";
+    Answer::new(Code::NotFound).message(paths).into_response().map(Body::from)
+}
+
+/// No request to the admin listener has more content than a short form.
+const MAX_CONTENT: usize = 16 << 10;

@@ -5,8 +5,39 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::Exit;
+use super::style::{complain, say};
+
+/// Arguments of `init`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Init {
+    /// File to write.
+    #[arg(default_value = "sidecar.toml")]
+    file: PathBuf,
+    /// The kind of credential to prepare.
+    #[arg(long, value_enum, default_value_t = CredentialKind::AuthorizationCode)]
+    credential: CredentialKind,
+}
+
+impl Init {
+    pub(super) fn perform(self) -> Exit {
+        match init(&self.file, self.credential) {
+            Ok(()) => {
+                let file = self.file.display();
+                say(format_args!("{file} is written. Fill it in, then try it:\n"));
+                say(format_args!("  webwork-sidecar check --config {file} --online"));
+                Exit::Done
+            }
+            Err(error) => {
+                complain(error);
+                Exit::Failed
+            }
+        }
+    }
+}
+
 /// Which credential the configuration is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum CredentialKind {
     /// An OAuth2 app to which a person signs in once.
     AuthorizationCode,

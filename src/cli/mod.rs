@@ -1,3 +1,98 @@
-//! The command line: one file for each command.
+//! The command line: one file for each command, and what the exit codes mean.
 
+mod ask;
+mod check;
+mod demo;
+mod exit;
 pub mod init;
+mod run;
+mod setup;
+mod simulate;
+mod status;
+mod style;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use jiff::SignedDuration;
+
+pub use exit::Exit;
+
+use crate::config::{Environment, Source};
+
+/// Puts a valid bearer token on every request to the WebWork Tracker API.
+///
+/// Point any HTTP tool at http://localhost:9180 instead of https://api.webwork-tracker.com; the
+/// sidecar obtains, refreshes and sends the token.
+#[derive(Debug, Parser)]
+#[command(name = "webwork-sidecar", version, after_help = EXAMPLES)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  webwork-sidecar demo                          see it work, with a simulated API
+  webwork-sidecar init                          write a commented sidecar.toml
+  webwork-sidecar check --online                try the configuration
+  webwork-sidecar run                           do the work
+  curl http://localhost:9180/api/v2/workspaces
+
+Exit codes: 0 done, 1 it did not work, 2 the configuration or the command line is wrong.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Forward requests and keep the token fresh, until SIGTERM or Ctrl-C.
+    Run(run::Run),
+    /// See it work: a simulated API, the real sidecar before it, tokens that live 20 seconds.
+    Demo(demo::Demo),
+    /// Simulate the API and its authorization server, to develop an app offline.
+    Simulate(simulate::Simulate),
+    /// Write a commented configuration to begin with.
+    Init(init::Init),
+    /// Check configuration, files and permissions; with --online also token and API.
+    Check(check::Check),
+    /// Show how a running sidecar is doing.
+    Status(status::Status),
+}
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, clap::Args)]
+struct ConfigFile {
+    /// Configuration file [default: $WEBWORK_SIDECAR_CONFIG, else /etc/webwork-sidecar/sidecar.toml
+    /// if it exists, else the environment alone]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    fn source(&self) -> Source {
+        Source { file: self.config.clone(), environment: Environment::of_process() }
+    }
+}
+
+/// Performs what the arguments say.
+pub fn perform(arguments: Arguments) -> Exit {
+    match arguments.command {
+        Command::Run(run) => run.perform(),
+        Command::Demo(demo) => demo.perform(),
+        Command::Simulate(simulate) => simulate.perform(),
+        Command::Init(init) => init.perform(),
+        Command::Check(check) => check.perform(),
+        Command::Status(status) => status.perform(),
+    }
+}
+
+/// Runs a short piece of asynchronous work to its end.
+fn block_on<T, E: From<std::io::Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(work)
+}
+
+/// Reads a span such as `20s` or `15 days`.
+fn span(text: &str) -> Result<Duration, String> {
+    let span: SignedDuration = text.parse().map_err(|_| "write a span such as 20s, 5m or 15d")?;
+    Duration::try_from(span).map_err(|_| "a span cannot be negative".to_owned())
+}

@@ -46,6 +46,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::net::{serve, upstream};
+use crate::telemetry::log::{self, Format};
 use crate::{guard as guarding, proxy, token};
 
 use document::Document;
@@ -82,37 +83,31 @@ pub struct Config {
     /// How long the end may take in all. Default 9 s: container engines kill at 10.
     pub drain: Duration,
     /// What is logged, and how.
-    pub log: Log,
+    pub log: log::Config,
     /// What is allowed, but seldom meant; to be logged at every start.
     pub warnings: Vec<Warning>,
     /// Every file whose change asks for a reload: the configuration, secrets, certificates.
     pub watched: Vec<PathBuf>,
 }
 
-/// What is logged, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Log {
-    /// The form of a line. Default [`LogFormat::Auto`].
-    pub format: LogFormat,
-    /// The least important level that is logged. Default info.
-    pub level: tracing::Level,
+/// Where a configuration comes from, to be read now and again.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file that was named, if one was.
+    pub file: Option<PathBuf>,
+    /// The variables.
+    pub environment: Environment,
 }
 
-impl Default for Log {
-    fn default() -> Self {
-        Self { format: LogFormat::Auto, level: tracing::Level::INFO }
+impl Source {
+    /// Reads the configuration as it is now.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`].
+    pub fn load(&self) -> Result<Config, Errors> {
+        load(self.file.as_deref(), &self.environment)
     }
-}
-
-/// The form of a log line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Text on a terminal, JSON elsewhere.
-    Auto,
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 /// Reads the configuration from a file (see the [module](self) for which one) and the environment.
@@ -162,7 +157,7 @@ struct Parts {
     proxy: proxy::Config,
     token: token::Config,
     drain: Duration,
-    log: Log,
+    log: log::Config,
 }
 
 /// Asks for every key there is. None only after something was refused.
@@ -230,9 +225,9 @@ fn state_directory(reader: &mut Reader<'_>) -> PathBuf {
     })
 }
 
-fn log(reader: &mut Reader<'_>) -> Log {
-    const FORMATS: Choice<LogFormat> =
-        Choice(&[("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)]);
+fn log(reader: &mut Reader<'_>) -> log::Config {
+    const FORMATS: Choice<Format> =
+        Choice(&[("auto", Format::Auto), ("text", Format::Text), ("json", Format::Json)]);
     const LEVELS: Choice<tracing::Level> = Choice(&[
         ("error", tracing::Level::ERROR),
         ("warn", tracing::Level::WARN),
@@ -240,7 +235,7 @@ fn log(reader: &mut Reader<'_>) -> Log {
         ("debug", tracing::Level::DEBUG),
         ("trace", tracing::Level::TRACE),
     ]);
-    let mut log = Log::default();
+    let mut log = log::Config::default();
     reader.set("log.format", &FORMATS, &mut log.format);
     reader.set("log.level", &LEVELS, &mut log.level);
     log

@@ -33,6 +33,11 @@ impl Drainer {
 }
 
 impl Drain {
+    /// Whether the drain has begun.
+    pub fn has_begun(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
     /// Waits for the drain to begin and returns when it must be over.
     pub async fn began(&self) -> Instant {
         let mut heard = self.0.clone();

@@ -14,6 +14,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockAddr, Type};
 
 /// A place to listen: a TCP address, or a Unix socket written as `unix:/path`.
@@ -80,6 +81,19 @@ pub enum BindError {
         /// What the system said.
         reason: io::Error,
     },
+}
+
+impl BindError {
+    /// Whether this host does not have the address, as a container without IPv6 has no `::1`.
+    pub fn is_missing_address(&self) -> bool {
+        match self {
+            Self::Refused { reason, .. } => {
+                reason.kind() == io::ErrorKind::AddrNotAvailable
+                    || reason.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
+            }
+            Self::InUse(_) | Self::NotASocket(_) => false,
+        }
+    }
 }
 
 /// A listening socket, on its way to the core that accepts from it.

@@ -5,8 +5,9 @@
 
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use tokio::task::LocalSet;
+use tokio::task::{JoinSet, LocalSet};
 
 use super::Config;
 use super::service::{Admission, Proxy};
@@ -18,8 +19,8 @@ use crate::token::current::CurrentToken;
 
 /// What one core works with. Made on one thread and run on another.
 pub struct Core {
-    /// One socket of each address.
-    pub sockets: Vec<Socket>,
+    /// One socket of each address, with its guard.
+    pub gates: Vec<Gate>,
     /// Limits for callers, the drain, and this core's counters.
     pub terms: Terms,
     /// How requests are forwarded.
@@ -30,7 +31,13 @@ pub struct Core {
     pub trust: Trust,
     /// The token that they carry.
     pub current: CurrentToken,
-    /// Who may send them.
+}
+
+/// Sockets, and who may come in through them.
+pub struct Gate {
+    /// One socket of each address.
+    pub sockets: Vec<Socket>,
+    /// Who may come in.
     pub admission: Admission,
 }
 
@@ -45,10 +52,21 @@ impl Core {
         let local = LocalSet::new();
         let pool = Pool::new(self.upstream, self.trust);
         let counters = self.terms.counters.clone();
-        let proxy = Rc::new(Proxy::new(self.proxy, pool, self.current, counters, self.admission));
-        let serving =
-            serve(self.sockets, self.terms, move |request| Rc::clone(&proxy).forward(request));
-        let served = local.block_on(&runtime, serving);
+        let served = local.block_on(&runtime, async {
+            let mut serving = JoinSet::new();
+            for Gate { sockets, admission } in self.gates {
+                let (config, current) = (self.proxy.clone(), self.current.clone());
+                let proxy =
+                    Proxy::new(config, Rc::clone(&pool), current, Arc::clone(&counters), admission);
+                let proxy = Rc::new(proxy);
+                let forward = move |request| Rc::clone(&proxy).forward(request);
+                serving.spawn_local(serve(sockets, self.terms.clone(), forward));
+            }
+            while let Some(served) = serving.join_next().await {
+                served.unwrap_or_else(|error| Err(io::Error::other(error)))?;
+            }
+            Ok(())
+        });
         drop(local);
         // A name that is being resolved sits in a thread that cannot be cancelled; it is not waited for.
         runtime.shutdown_background();

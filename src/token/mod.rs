@@ -9,6 +9,7 @@ mod operation;
 mod oracle;
 pub mod record;
 pub mod refresher;
+pub mod setup;
 pub mod source;
 pub mod state;
 pub mod status;

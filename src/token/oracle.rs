@@ -24,7 +24,7 @@ const QUESTION: &str = "/api/v2/workspaces?per_page=1";
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Asks the upstream whether it still accepts the token.
-pub async fn ask(upstream: &Dial, bearer: &Bearer) -> Oracle {
+pub(super) async fn ask(upstream: &Dial, bearer: &Bearer) -> Oracle {
     let request = Request::builder()
         .uri(QUESTION)
         .header(HOST, upstream.origin.authority().as_str())

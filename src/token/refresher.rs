@@ -4,7 +4,6 @@
 //! Every operation runs in a task of its own that nothing cancels, neither a caller that goes away nor
 //! a reload nor the drain; the refresher returns only when nothing is on the wire and no write is owed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -16,15 +15,14 @@ use crate::net::drain::Drain;
 use crate::net::tls::Trust;
 
 use super::Config;
-use super::claims::Claims;
 use super::current::{self, Access, CurrentToken, Publisher, Rejection, Verdict};
-use super::grant::Seed;
 use super::operation::{Done, Operation, Tools};
 use super::record::Record;
+use super::setup::{SetupError, initial, provided};
 use super::source::Credential;
-use super::state::{Action, Dice, Event, Issue, Kind, Standing, State, step};
+use super::state::{Action, Event, State, step};
 use super::status::{Availability, Status};
-use super::store::{FileStore, Lock, Stamp, StoreError};
+use super::store::{Lock, Stamp};
 
 /// Longest nap. Timers stand still while the host sleeps, and the store may be written by others, so
 /// both are looked at this often.
@@ -33,17 +31,6 @@ const NAP: Duration = Duration::from_secs(1);
 /// How long the refresher goes on after the order to drain when a write is still owed. An exchange may
 /// take 60 s, and its write some more.
 const LAST_WORK: Duration = Duration::from_secs(65);
-
-/// Why a refresher cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// The state directory or the record in it cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The token endpoint is no place to send a secret to.
-    #[error("token_url: {0}")]
-    Endpoint(#[from] crate::net::origin::InvalidOrigin),
-}
 
 /// An order to the refresher.
 #[derive(Debug)]
@@ -289,85 +276,12 @@ impl Refresher {
         let since = if changed { now } else { self.status.borrow().since };
         let status = Status::of(&self.state, since, token, self.rotations);
         if changed {
-            log(&status);
+            status.log();
         }
         self.status.send_if_modified(|seen| {
             let modified = *seen != status;
             *seen = status;
             modified
         });
-    }
-}
-
-/// The state at start, and the tools for the credential.
-fn initial(
-    config: &Config,
-    tools: &mut Tools,
-    trust: Trust,
-    now: clock::Moment,
-) -> Result<State, SetupError> {
-    tools.equip(config, trust)?;
-    let dice = Dice::new(fastrand::u64(..));
-    let policy = config.refresh.clone();
-    match &config.credential {
-        Credential::PersonalAccessToken(_) => {
-            Ok(State::new(Kind::Fixed, policy, Record::new(String::new(), String::new()), dice))
-        }
-        Credential::ClientCredentials(_) => {
-            Ok(State::new(Kind::Renewable, policy, Record::new(String::new(), String::new()), dice))
-        }
-        Credential::AuthorizationCode(_) => {
-            let store = Arc::new(FileStore::open(&config.state_directory)?);
-            let stored = store.load()?;
-            tools.store = Some(store);
-            let record = match stored {
-                Some(record) => record.seen_by(&tools.empty_record()),
-                None => tools.empty_record(),
-            };
-            Ok(State::new(Kind::Rotating, policy, record, dice).restored(now))
-        }
-    }
-}
-
-/// What the operator provides beside the store.
-fn provided(credential: &Credential, now: clock::Moment) -> Vec<Event> {
-    match credential {
-        Credential::AuthorizationCode(code) => {
-            code.seed.iter().map(|seed| Event::Seeded(Seed::new(seed.clone()))).collect()
-        }
-        Credential::ClientCredentials(_) => Vec::new(),
-        Credential::PersonalAccessToken(token) => {
-            let claims = Claims::of(token);
-            vec![Event::Provided(Issue {
-                access: token.clone(),
-                refresh: None,
-                life: claims.life(now.wall()),
-                scope: claims.scope,
-            })]
-        }
-    }
-}
-
-fn log(status: &Status) {
-    let generation = status.generation;
-    let trouble = status.trouble.as_deref().unwrap_or_default();
-    match status.state {
-        Standing::Active => {
-            let expires = status.expires_at.map(tracing::field::display);
-            let fingerprint = status.fingerprint.map(tracing::field::display);
-            tracing::info!(%generation, fingerprint, expires, "a token is in use");
-        }
-        Standing::Refreshing => tracing::debug!(%generation, "exchanging tokens"),
-        Standing::InDoubt => tracing::warn!(%generation, trouble, "an exchange is in doubt"),
-        Standing::Retrying => tracing::warn!(%generation, trouble, "the exchange will be repeated"),
-        Standing::Unsaved => tracing::error!(
-            %generation,
-            trouble,
-            "the newest tokens are in use but NOT stored: a restart would lose them"
-        ),
-        Standing::Lost => tracing::error!(%generation, trouble, "the grant is lost"),
-        Standing::Misconfigured => tracing::error!(%generation, trouble, "the client is refused"),
-        Standing::SignedOut => tracing::warn!("no grant yet: provide a refresh token"),
-        Standing::Rejected => tracing::error!("the upstream refuses the personal access token"),
     }
 }

@@ -75,8 +75,44 @@ impl Status {
         }
     }
 
+    /// Whether the start is over: there is a token, or a reason why there is none.
+    pub fn is_decided(&self) -> bool {
+        self.token == Availability::Ready && self.state != Standing::Refreshing
+            || self.token == Availability::Unavailable && self.trouble.is_some()
+            || matches!(self.state, Standing::SignedOut | Standing::Rejected)
+    }
+
     /// Whether requests can be served with the token: what `/readyz` says.
     pub fn is_ready(&self) -> bool {
         self.token != Availability::Unavailable && self.state != Standing::Rejected
+    }
+
+    /// One event for a state that has just begun, with what to do if something is to be done.
+    pub(super) fn log(&self) {
+        let generation = self.generation;
+        let trouble = self.trouble.as_deref().unwrap_or_default();
+        match self.state {
+            Standing::Active => {
+                let expires = self.expires_at.map(tracing::field::display);
+                let fingerprint = self.fingerprint.map(tracing::field::display);
+                tracing::info!(%generation, fingerprint, expires, "a token is in use");
+            }
+            Standing::Refreshing => tracing::debug!(%generation, "exchanging tokens"),
+            Standing::InDoubt => tracing::warn!(%generation, trouble, "an exchange is in doubt"),
+            Standing::Retrying => {
+                tracing::warn!(%generation, trouble, "the exchange will be repeated")
+            }
+            Standing::Unsaved => tracing::error!(
+                %generation,
+                trouble,
+                "the newest tokens are in use but NOT stored: a restart would lose them"
+            ),
+            Standing::Lost => tracing::error!(%generation, trouble, "the grant is lost"),
+            Standing::Misconfigured => {
+                tracing::error!(%generation, trouble, "the client is refused")
+            }
+            Standing::SignedOut => tracing::warn!("no grant yet: provide a refresh token"),
+            Standing::Rejected => tracing::error!("the upstream refuses the personal access token"),
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::net::origin::{InvalidOrigin, Origin};
 use crate::net::tls::Trust;
 use crate::scope::ScopeSet;
 
-pub use line::{Line, LineError};
+pub use line::{Line, LineError, Reply};
 pub use request::AGENT;
 
 use super::Exchange;

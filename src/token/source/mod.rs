@@ -18,6 +18,17 @@ pub enum Credential {
     PersonalAccessToken(AccessToken),
 }
 
+impl Credential {
+    /// Its name, as the configuration writes it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::AuthorizationCode(_) => "authorization_code",
+            Self::ClientCredentials(_) => "client_credentials",
+            Self::PersonalAccessToken(_) => "personal_access_token",
+        }
+    }
+}
+
 /// An OAuth2 app that is registered at the authorization server.
 #[derive(Clone, Debug)]
 pub struct Registration {

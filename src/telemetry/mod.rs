@@ -3,6 +3,8 @@
 //! Counting must cost nothing on the way of a request, so every proxy core owns a [`Counters`] that no
 //! other core writes; the [`Meter`] adds them up when somebody asks.
 
+pub mod log;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 

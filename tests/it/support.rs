@@ -31,7 +31,7 @@ use webwork_sidecar::net::serve::{self, Limit, Terms};
 use webwork_sidecar::net::tls::Trust;
 use webwork_sidecar::net::upstream;
 use webwork_sidecar::proxy;
-use webwork_sidecar::proxy::core::Core;
+use webwork_sidecar::proxy::core::{Core, Gate};
 use webwork_sidecar::proxy::service::Admission;
 use webwork_sidecar::telemetry::{Meter, Totals};
 use webwork_sidecar::token::bearer::AccessToken;
@@ -93,7 +93,6 @@ impl Start {
         let (meter, limit) = (Meter::default(), Limit::new(&self.serve));
         let threads = listeners.sockets.into_iter().map(|socket| {
             let core = Core {
-                sockets: vec![socket],
                 terms: Terms {
                     config: self.serve.clone(),
                     limit: limit.clone(),
@@ -104,7 +103,7 @@ impl Start {
                 upstream: self.upstream.clone(),
                 trust: trust.clone(),
                 current: current.clone(),
-                admission: Arc::clone(&self.admission),
+                gates: vec![Gate { sockets: vec![socket], admission: Arc::clone(&self.admission) }],
             };
             std::thread::spawn(move || core.run())
         });

@@ -1,0 +1,68 @@
+//! `/status`: everything that the sidecar knows of itself, without a secret. The `status` command
+//! prints the same.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Sources;
+use crate::telemetry::Totals;
+use crate::token::status::Status;
+
+/// What does not change while the process runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The program's version.
+    pub version: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// The kind of credential, as the configuration names it.
+    pub credential: String,
+    /// The upstream's origin.
+    pub upstream: String,
+    /// Addresses of the proxy.
+    pub proxy: Vec<String>,
+    /// Addresses of the admin listener.
+    pub admin: Vec<String>,
+}
+
+/// The whole report. Fields are added, but none is removed or changed within one `format`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Version of this shape.
+    pub format: u32,
+    /// Whether requests can be served.
+    pub ready: bool,
+    /// Whether the sidecar is stopping.
+    pub draining: bool,
+    /// What does not change.
+    #[serde(flatten)]
+    pub facts: Facts,
+    /// The token and what is planned for it.
+    pub token: Status,
+    /// What was counted since the start.
+    pub traffic: Totals,
+}
+
+impl Sources {
+    /// The report of this moment.
+    pub fn report(&self) -> Report {
+        let token = self.token.borrow().clone();
+        let draining = self.drain.has_begun();
+        Report {
+            format: 1,
+            ready: token.is_ready() && !draining,
+            draining,
+            facts: self.facts.clone(),
+            token,
+            traffic: self.meter.totals(),
+        }
+    }
+}
+
+pub(super) async fn status(State(sources): State<Arc<Sources>>) -> Json<Report> {
+    Json(sources.report())
+}

@@ -1,0 +1,120 @@
+//! The control thread: refresher, admin listener and reload.
+
+use std::io;
+
+use axum::body::Body;
+use http::{Method, Request, Response};
+use tokio::task::{JoinSet, LocalSet};
+use tower_service::Service;
+
+use crate::admin::{self, Sources};
+use crate::config::Config;
+use crate::guard::{self, Pages};
+use crate::net::drain::Drain;
+use crate::net::listen::Listeners;
+use crate::net::serve::{self, Content, Limit, Terms, serve};
+use crate::proxy::core::Gate;
+use crate::telemetry::Meter;
+use crate::token::refresher::Refresher;
+
+use super::StartError;
+use super::gates::gates;
+use super::reload::Reload;
+
+/// What the control thread does.
+pub(super) struct Control {
+    pub(super) refresher: Refresher,
+    pub(super) reload: Reload,
+    pub(super) admin: Admin,
+    pub(super) drain: Drain,
+}
+
+impl Control {
+    /// Works until the admin listener is told to end and the refresher has finished.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no runtime or does not take a socket.
+    pub(super) fn run(self) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let local = LocalSet::new();
+        local.block_on(&runtime, async {
+            tokio::task::spawn_local(self.reload.watch());
+            let refresher = tokio::spawn(self.refresher.run(self.drain));
+            let served = self.admin.serve().await;
+            // Whatever ends the admin listener, an exchange on the wire is finished first.
+            refresher.await.ok();
+            served
+        })
+    }
+}
+
+/// The admin listener's sockets, pages and guards.
+pub(super) struct Admin {
+    gates: Vec<Gate>,
+    terms: Terms,
+    router: axum::Router,
+}
+
+impl Admin {
+    pub(super) fn new(
+        config: &Config,
+        listeners: &mut [Listeners],
+        sources: &Sources,
+        drain: Drain,
+    ) -> Result<Self, StartError> {
+        let rules = guard::Config {
+            methods: vec![Method::GET, Method::HEAD, Method::POST],
+            paths: vec!["/".to_owned()],
+            origins: Vec::new(),
+            ..config.guard.clone()
+        };
+        let caller = serve::Config { max_connections: ADMIN_CONNECTIONS, ..config.caller.clone() };
+        let terms = Terms {
+            limit: Limit::new(&caller),
+            config: caller,
+            drain,
+            // Probes are no traffic: they are counted where nobody adds them up.
+            counters: Meter::default().core(),
+        };
+        Ok(Self {
+            gates: gates(&rules, listeners, Pages::Own)?,
+            terms,
+            router: admin::router(sources.clone()),
+        })
+    }
+
+    async fn serve(self) -> io::Result<()> {
+        let mut doors = JoinSet::new();
+        for Gate { sockets, admission } in self.gates {
+            let router = self.router.clone();
+            let page = move |request: Request<Content>| {
+                let (head, content) = request.into_parts();
+                let verdict = admission(&head);
+                let router = router.clone();
+                async move {
+                    match verdict {
+                        Ok(()) => page(router, Request::from_parts(head, Body::new(content))).await,
+                        Err(answer) => answer.into_response().map(Body::from),
+                    }
+                }
+            };
+            doors.spawn_local(serve(sockets, self.terms.clone(), page));
+        }
+        while let Some(ended) = doors.join_next().await {
+            ended.unwrap_or_else(|error| Err(io::Error::other(error)))?;
+        }
+        Ok(())
+    }
+}
+
+/// The router never fails; its error type has no value.
+async fn page(mut router: axum::Router, request: Request<Body>) -> Response<Body> {
+    match Service::call(&mut router, request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+/// Enough for probes, a scraper and a few people.
+const ADMIN_CONNECTIONS: usize = 64;

@@ -1,0 +1,97 @@
+//! A question to the admin listener of a running sidecar.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::http1::handshake;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::config::Config;
+use crate::guard::CALLER_KEY;
+use crate::net::listen::Address;
+use crate::secret::Secret;
+
+/// Longest time for an answer: it comes from memory.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Largest answer that is read.
+const MAX_ANSWER: usize = 1 << 20;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AskError {
+    /// Nobody listens there.
+    #[error("no sidecar answers at {address}: {reason}; is it running with this configuration?")]
+    Silent {
+        /// The admin address that was tried last.
+        address: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// The configuration names no admin address.
+    #[error("listen.admin is empty, so that a running sidecar cannot be asked")]
+    NoAddress,
+    /// The system gives no runtime.
+    #[error("cannot ask: {0}")]
+    Runtime(#[from] std::io::Error),
+}
+
+/// Asks the sidecar that runs with this configuration.
+pub(super) async fn ask(
+    config: &Config,
+    method: Method,
+    path: &str,
+) -> Result<(StatusCode, Bytes), AskError> {
+    let mut last = AskError::NoAddress;
+    for address in &config.listen.admin {
+        let asked = at(address, method.clone(), path, config.guard.caller_key.as_ref());
+        let reason = match tokio::time::timeout(LIMIT, asked).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        last = AskError::Silent { address: address.to_string(), reason };
+    }
+    Err(last)
+}
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+async fn at(
+    address: &Address,
+    method: Method,
+    path: &str,
+    key: Option<&Secret>,
+) -> Result<(StatusCode, Bytes), Error> {
+    let mut request = Request::builder().method(method).uri(path);
+    if let Some(key) = key {
+        request = request.header(CALLER_KEY, key.expose());
+    }
+    match address {
+        Address::Tcp(address) => {
+            let request = request.header(header::HOST, format!("localhost:{}", address.port()));
+            exchange(TcpStream::connect(address).await?, request.body(Empty::new())?).await
+        }
+        Address::Unix(path) => {
+            let request = request.header(header::HOST, "localhost");
+            exchange(UnixStream::connect(path).await?, request.body(Empty::new())?).await
+        }
+    }
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Empty<Bytes>>,
+) -> Result<(StatusCode, Bytes), Error> {
+    let (mut line, driver) = handshake(TokioIo::new(stream)).await?;
+    // Its errors come back through the request that it breaks.
+    tokio::spawn(async move { driver.await.ok() });
+    let response = line.send_request(request).await?;
+    let status = response.status();
+    let content = Limited::new(response.into_body(), MAX_ANSWER).collect().await?;
+    Ok((status, content.to_bytes()))
+}

@@ -1,0 +1,126 @@
+//! `check`: is everything right, before anything depends on it?
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, HOST};
+use http::{Request, StatusCode};
+use http_body_util::Full;
+
+use crate::clock;
+use crate::config::Config;
+use crate::net::connect::Dial;
+use crate::net::drain;
+use crate::net::tls::Trust;
+use crate::token::current::{Access, Bearer};
+use crate::token::endpoint::{Line, Reply};
+use crate::token::refresher::{Handle, Refresher};
+use crate::token::status::Status;
+
+use super::style::{complain, relative, say};
+use super::{ConfigFile, Exit, block_on};
+
+/// Arguments of `check`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Also obtain a token and call GET /api/v2/workspaces. A refresh token that is due is exchanged
+    /// and its successor stored, exactly as `run` would do it.
+    #[arg(long)]
+    online: bool,
+}
+
+/// Longest time for the token, and for the API's answer.
+const LIMIT: Duration = Duration::from_secs(70);
+
+impl Check {
+    pub(super) fn perform(self) -> Exit {
+        let config = match self.file.source().load() {
+            Ok(config) => config,
+            Err(errors) => {
+                complain(errors);
+                return Exit::Misconfigured;
+            }
+        };
+        for warning in &config.warnings {
+            complain(format_args!("warning: {warning}"));
+        }
+        say(format_args!("ok  configuration ({})", config.token.credential.kind()));
+        match block_on(checked(config, self.online)) {
+            Ok(()) => Exit::Done,
+            Err(why) => {
+                complain(format_args!("not ok: {why}"));
+                Exit::Failed
+            }
+        }
+    }
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+async fn checked(config: Config, online: bool) -> Result<(), Failure> {
+    let trust = Trust::load(config.upstream.ca_file.as_deref())?;
+    say("ok  certificates");
+    let upstream = Dial {
+        origin: config.upstream.origin.clone(),
+        trust: trust.clone(),
+        connect_timeout: config.upstream.connect_timeout,
+        tls_timeout: config.upstream.tls_timeout,
+    };
+    let (refresher, handle) = Refresher::new(config.token, trust, upstream.clone())?;
+    say("ok  credential and state directory");
+    if !online {
+        return Ok(());
+    }
+    let (drainer, drain) = drain::channel();
+    let working = tokio::spawn(refresher.run(drain));
+    let result = tokio::time::timeout(LIMIT, tried(handle, &upstream)).await;
+    drainer.drain(Duration::ZERO);
+    working.await?;
+    result.map_err(|_| "no answer in time")?
+}
+
+/// Waits for a token and tries it.
+async fn tried(mut handle: Handle, upstream: &Dial) -> Result<(), Failure> {
+    let status = handle.status.wait_for(Status::is_decided).await?.clone();
+    let access = handle.current.settled().await;
+    let Access::Ready(bearer) = &*access else {
+        return Err(status.trouble.unwrap_or("there is no token".into()).into());
+    };
+    say(described(&handle.status.borrow()));
+    let reply = verified(upstream, bearer).await?;
+    match reply.status {
+        StatusCode::OK => say("ok  GET /api/v2/workspaces"),
+        StatusCode::FORBIDDEN => {
+            return Err(
+                "the API answered 403: only workspace owners and executive managers may use \
+                        it, and the token needs the scope read"
+                    .into(),
+            );
+        }
+        status => return Err(format!("the API answered {status}").into()),
+    }
+    let told = |name: &str| reply.fields.get(name).and_then(|value| value.to_str().ok());
+    if let (Some(left), Some(limit)) = (told("x-ratelimit-remaining"), told("x-ratelimit-limit")) {
+        say(format_args!("    budget: {left} of {limit} requests left in this minute"));
+    }
+    Ok(())
+}
+
+fn described(status: &Status) -> String {
+    let now = clock::now().wall();
+    let scope = status.scope.as_ref().map_or("not told".into(), ToString::to_string);
+    let end = status.expires_at.map_or("not told".into(), |end| relative(end, now));
+    format!("ok  token (generation {}, scope: {scope}, ends: {end})", status.generation)
+}
+
+/// API.md §1: what verifies a token.
+async fn verified(upstream: &Dial, bearer: &Bearer) -> Result<Reply, Failure> {
+    let request = Request::get("/api/v2/workspaces")
+        .header(HOST, upstream.origin.authority().as_str())
+        .header(AUTHORIZATION, bearer.field())
+        .header(ACCEPT, "application/json")
+        .body(Full::<Bytes>::default())?;
+    Ok(Line::open(upstream).await?.send(request, LIMIT).await?)
+}

@@ -1,0 +1,130 @@
+//! `demo`: the main job on a simulated API, with one command and nothing to set up.
+
+use std::io;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::admin::Report;
+use crate::app::Running;
+use crate::clock;
+use crate::config::{Environment, Source};
+use crate::net::listen::Address;
+use crate::scope::ScopeSet;
+use crate::simulator::{Config, Personality, Security};
+use crate::telemetry;
+
+use super::Exit;
+use super::run::{Signals, started};
+use super::setup::{Ports, Served};
+use super::style::{Ticker, complain, relative, say};
+
+/// Arguments of `demo`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Demo {
+    /// End by itself after this time, such as 30s, with a summary.
+    #[arg(long = "for", value_name = "SPAN", value_parser = super::span)]
+    limit: Option<Duration>,
+    /// The authorization server to imitate: league8, league9 or rfc9700.
+    #[arg(long, default_value_t = Personality::League9)]
+    personality: Personality,
+    /// Life of an access token; its refresh comes after two thirds of it.
+    #[arg(long, value_name = "SPAN", default_value = "20s", value_parser = super::span)]
+    access_life: Duration,
+    /// Let the simulated API limit requests per minute, as the real one does with 60.
+    #[arg(long, value_name = "N")]
+    rate_limit: Option<u32>,
+}
+
+impl Demo {
+    pub(super) fn perform(self) -> Exit {
+        match self.shown() {
+            Ok(exit) => exit,
+            Err(error) => {
+                complain(format_args!("the demo cannot run: {error}"));
+                Exit::Failed
+            }
+        }
+    }
+
+    fn shown(self) -> io::Result<Exit> {
+        let signals = Signals::listen()?;
+        let config = Config {
+            personality: self.personality,
+            access_life: self.access_life,
+            rate_limit: self.rate_limit,
+            token_rate_limit: None,
+            ..Config::default()
+        };
+        let scope: ScopeSet = "read write admin".parse().map_err(io::Error::other)?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let simulator = Served::start(config, listener, Security::Tls, scope)?;
+        let directory = tempfile::tempdir()?;
+        let ports = ports();
+        let files = simulator.access.write(directory.path(), ports)?;
+        let source = Source {
+            file: files.into_iter().next(),
+            environment: Environment::from([("WEBWORK_SIDECAR_LOG__LEVEL", "warn")]),
+        };
+        let config = source.load().map_err(|errors| io::Error::other(errors.to_string()))?;
+        telemetry::log::start(&config.log);
+        let running = match started(config, source) {
+            Ok(running) => running,
+            Err(exit) => return Ok(exit),
+        };
+        introduce(&running, &simulator, ports);
+        let mut ticker = Ticker::new();
+        signals.wait_ticking(self.limit, || {
+            ticker.tick(line(&running.sources().report(), clock::now().wall()));
+        });
+        ticker.end();
+        let report = running.sources().report();
+        running.drain();
+        running.join();
+        say(summary(&report));
+        Ok(Exit::Done)
+    }
+}
+
+/// The default ports if they are free, for the line that everybody knows by heart.
+fn ports() -> Ports {
+    let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    if free(9180) && free(9181) { Ports::Default } else { Ports::Free }
+}
+
+fn introduce(running: &Running, simulator: &Served, ports: Ports) {
+    let report = running.sources().report();
+    let port = report.facts.proxy.iter().find_map(|address| match address.parse() {
+        Ok(Address::Tcp(address)) => Some(address.port()),
+        _ => None,
+    });
+    let base = format!("http://localhost:{}", port.unwrap_or_default());
+    if ports == Ports::Free {
+        say("The default ports 9180 and 9181 are taken, so free ones are used this time.\n");
+    }
+    say(format_args!("simulated API   {} (TLS, tokens live shortly)", simulator.access.url));
+    say(format_args!("sidecar         {base}   point any HTTP tool here"));
+    say("\nTry it in another terminal, without any token:\n");
+    say(format_args!("  curl {base}/api/v2/workspaces\n"));
+    say("Ctrl-C ends the demo.\n");
+}
+
+fn line(report: &Report, now: Timestamp) -> String {
+    let token = &report.token;
+    let refresh = token.next_exchange_at.map_or("now".into(), |next| relative(next, now));
+    format!(
+        "requests {}  generation {}  refresh {refresh}  rotations {}  401s that callers saw {}",
+        report.traffic.answers, token.generation, token.rotations, report.traffic.unauthorized
+    )
+}
+
+fn summary(report: &Report) -> String {
+    format!(
+        "\n{} requests answered, {} with an error, {} with 401; {} rotations of the refresh token.",
+        report.traffic.answers,
+        report.traffic.errors,
+        report.traffic.unauthorized,
+        report.token.rotations
+    )
+}

@@ -1,0 +1,122 @@
+//! `status`: how a running sidecar is doing, for people and for programs.
+
+use std::fmt::Write;
+
+use http::Method;
+use jiff::Timestamp;
+
+use crate::admin::Report;
+use crate::clock;
+use crate::token::state::Standing;
+
+use super::ask::ask;
+use super::style::{complain, relative, say};
+use super::{ConfigFile, Exit, block_on};
+
+/// Arguments of `status`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Status {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Print the whole report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub(super) fn perform(self) -> Exit {
+        let config = match self.file.source().load() {
+            Ok(config) => config,
+            Err(errors) => {
+                complain(errors);
+                return Exit::Misconfigured;
+            }
+        };
+        let content = match block_on(ask(&config, Method::GET, "/status")) {
+            Ok((_, content)) => content,
+            Err(error) => {
+                complain(error);
+                return Exit::Failed;
+            }
+        };
+        let Ok(report) = serde_json::from_slice::<Report>(&content) else {
+            complain("what answers at the admin address is not a sidecar of this version");
+            return Exit::Failed;
+        };
+        if self.json {
+            say(String::from_utf8_lossy(&content));
+        } else {
+            say(told(&report, clock::now().wall()).trim_end());
+        }
+        if report.ready { Exit::Done } else { Exit::Failed }
+    }
+}
+
+/// The report as a person reads it.
+fn told(report: &Report, now: Timestamp) -> String {
+    let token = &report.token;
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        // Writing to a string cannot fail.
+        writeln!(text, "{name:<10} {value}").ok();
+    };
+    let ready = match (report.ready, report.draining) {
+        (_, true) => "stopping",
+        (true, false) => "ready",
+        (false, false) => "NOT READY",
+    };
+    line(
+        "sidecar",
+        format!(
+            "{ready}, version {}, started {}",
+            report.facts.version,
+            relative(report.facts.started_at, now)
+        ),
+    );
+    line("state", format!("{} since {}", meaning(token.state), relative(token.since, now)));
+    if let Some(trouble) = &token.trouble {
+        line("trouble", trouble.clone());
+    }
+    if let Some(fingerprint) = token.fingerprint {
+        let ends = token.expires_at.map(|end| format!(", ends {}", relative(end, now)));
+        let generation = token.generation;
+        line(
+            "token",
+            format!(
+                "generation {generation}, fingerprint {fingerprint}{}",
+                ends.unwrap_or_default()
+            ),
+        );
+    }
+    if let Some(scope) = &token.scope {
+        line("scope", scope.to_string());
+    }
+    if let Some(next) = token.next_exchange_at {
+        line("next", format!("exchange {}", relative(next, now)));
+    }
+    let traffic = &report.traffic;
+    line(
+        "traffic",
+        format!(
+            "{} answers, {} of them errors, {} in flight",
+            traffic.answers, traffic.errors, traffic.in_flight
+        ),
+    );
+    line("upstream", report.facts.upstream.clone());
+    line("listening", report.facts.proxy.join(", "));
+    text
+}
+
+fn meaning(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Active => "active",
+        Standing::Refreshing => "obtaining a token",
+        Standing::InDoubt => "in doubt whether the refresh token is spent",
+        Standing::Retrying => "the last exchange failed and will be repeated",
+        Standing::Unsaved => "the newest tokens are NOT STORED yet",
+        Standing::Lost => "the grant is LOST",
+        Standing::Misconfigured => "the authorization server refuses the client",
+        Standing::SignedOut => "no grant yet",
+        Standing::Rejected => "the upstream refuses the personal access token",
+    }
+}
