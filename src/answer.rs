@@ -44,6 +44,8 @@ pub enum Code {
     TokenExpired,
     /// The API's rate limit is used up for longer than a request may wait.
     BudgetExhausted,
+    /// The operator ordered a new token twice in a short time.
+    TooSoon,
     /// The upstream's name could not be resolved.
     UpstreamDns,
     /// The upstream could not be reached.
@@ -124,6 +126,9 @@ impl Code {
             Self::BudgetExhausted => Entry(S::TOO_MANY_REQUESTS, "budget_exhausted", "http_request_denied",
                 "The API's rate limit is used up.",
                 "Wait for the time in Retry-After."),
+            Self::TooSoon => Entry(S::TOO_MANY_REQUESTS, "too_soon", "http_request_denied",
+                "A new token was ordered a moment ago.",
+                "Wait for the time in Retry-After, or look at the status."),
             Self::UpstreamDns => Entry(S::BAD_GATEWAY, "upstream_dns", "dns_error",
                 "The upstream's name could not be resolved.",
                 "Check the name in upstream.url and the DNS of this host."),

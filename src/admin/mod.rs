@@ -4,6 +4,7 @@
 //! anybody: an upstream that is down is no reason to restart every sidecar at once.
 
 mod health;
+mod refresh;
 mod status;
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::sync::{mpsc, watch};
 
 use crate::answer::{Answer, Code};
@@ -44,13 +45,14 @@ pub fn router(sources: Sources) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/status", get(status::status))
+        .route("/refresh", post(refresh::refresh))
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(MAX_CONTENT))
         .with_state(Arc::new(sources))
 }
 
 async fn unknown() -> Response<Body> {
-    let paths = "The admin listener has /healthz, /readyz and /status.";
+    let paths = "The admin listener has /healthz, /readyz, /status and POST /refresh.";
     Answer::new(Code::NotFound).message(paths).into_response().map(Body::from)
 }
 

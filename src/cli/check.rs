@@ -36,12 +36,9 @@ const LIMIT: Duration = Duration::from_secs(70);
 
 impl Check {
     pub(super) fn perform(self) -> Exit {
-        let config = match self.file.source().load() {
+        let config = match self.file.load() {
             Ok(config) => config,
-            Err(errors) => {
-                complain(errors);
-                return Exit::Misconfigured;
-            }
+            Err(exit) => return exit,
         };
         for warning in &config.warnings {
             complain(format_args!("warning: {warning}"));

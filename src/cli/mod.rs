@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod exit;
 pub mod init;
+mod refresh;
 mod run;
 mod setup;
 mod simulate;
@@ -19,7 +20,9 @@ use jiff::SignedDuration;
 
 pub use exit::Exit;
 
-use crate::config::{Environment, Source};
+use crate::config::{Config, Environment, Source};
+
+use style::complain;
 
 /// Puts a valid bearer token on every request to the WebWork Tracker API.
 ///
@@ -54,6 +57,8 @@ enum Command {
     Init(init::Init),
     /// Check configuration, files and permissions; with --online also token and API.
     Check(check::Check),
+    /// Let a running sidecar get a new token now.
+    Refresh(refresh::Refresh),
     /// Show how a running sidecar is doing.
     Status(status::Status),
 }
@@ -68,6 +73,14 @@ struct ConfigFile {
 }
 
 impl ConfigFile {
+    /// The configuration, or the exit code after saying what is wrong with it.
+    fn load(&self) -> Result<Config, Exit> {
+        self.source().load().map_err(|errors| {
+            complain(errors);
+            Exit::Misconfigured
+        })
+    }
+
     fn source(&self) -> Source {
         Source { file: self.config.clone(), environment: Environment::of_process() }
     }
@@ -81,6 +94,7 @@ pub fn perform(arguments: Arguments) -> Exit {
         Command::Simulate(simulate) => simulate.perform(),
         Command::Init(init) => init.perform(),
         Command::Check(check) => check.perform(),
+        Command::Refresh(refresh) => refresh.perform(),
         Command::Status(status) => status.perform(),
     }
 }

@@ -25,12 +25,9 @@ pub(super) struct Status {
 
 impl Status {
     pub(super) fn perform(self) -> Exit {
-        let config = match self.file.source().load() {
+        let config = match self.file.load() {
             Ok(config) => config,
-            Err(errors) => {
-                complain(errors);
-                return Exit::Misconfigured;
-            }
+            Err(exit) => return exit,
         };
         let content = match block_on(ask(&config, Method::GET, "/status")) {
             Ok((_, content)) => content,

@@ -56,7 +56,7 @@ pub use listen::{Chosen, Listen};
 use number::{Share, Span, shown_span};
 use reader::{Known, Reader};
 use units::{days, hours, minutes, seconds};
-use value::{Choice, Wrong};
+use value::{Choice, Flag, Wrong};
 pub use warning::Warning;
 
 /// The configuration file that is read when nobody names one.
@@ -175,11 +175,12 @@ fn parts(reader: &mut Reader<'_>) -> Option<Parts> {
     let refresh = refresh(reader);
     let exchange = exchange(reader);
     let state_directory = state_directory(reader);
+    let second_directory = transport::directory(reader, "state.second_directory");
     let drain = transport::drain(reader);
     let log = log(reader);
     let (url, upstream) = transport::upstream(reader)?;
     let credential = credential::credential(reader, &url, upstream.ca_file.as_ref())?;
-    let token = token::Config { credential, state_directory, refresh, exchange };
+    let token = token::Config { credential, state_directory, second_directory, refresh, exchange };
     Some(Parts { listen, upstream, caller, guard, proxy, token, drain, log })
 }
 
@@ -190,6 +191,7 @@ fn refresh(reader: &mut Reader<'_>) -> token::Refresh {
     reader.set("refresh.refresh_token_life", &life, &mut refresh.refresh_token_life);
     let interval = Span(seconds(1)..=hours(1));
     reader.set("refresh.unauthorized_interval", &interval, &mut refresh.unauthorized_interval);
+    reader.set("refresh.retry_in_doubt", &Flag, &mut refresh.retry_in_doubt);
     refresh
 }
 

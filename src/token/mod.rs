@@ -27,6 +27,8 @@ pub struct Config {
     pub credential: Credential,
     /// Where the rotating grant is kept; not needed by other credentials.
     pub state_directory: PathBuf,
+    /// Where a copy is kept while the state directory cannot be written.
+    pub second_directory: Option<PathBuf>,
     /// When and how often to refresh.
     pub refresh: Refresh,
     /// Limits of one exchange with the token endpoint.

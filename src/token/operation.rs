@@ -1,5 +1,6 @@
 //! The steps of an exchange that take time, as tasks.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use super::oracle;
 use super::record::Record;
 use super::source::{Credential, Registration};
 use super::state::{Action, Ask, Doubtful, Event, Oracle, Outcome};
-use super::store::{FileStore, Lock, StoreError};
+use super::store::{Lock, Store};
 
 /// How often the lock is tried while another process has it.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
@@ -56,7 +57,7 @@ pub(super) struct Done {
 /// What steps work with.
 #[derive(Debug)]
 pub(super) struct Tools {
-    pub(super) store: Option<Arc<FileStore>>,
+    pub(super) store: Option<Arc<Store>>,
     pub(super) line: Option<Line>,
     endpoint: Option<Arc<TokenEndpoint>>,
     registration: Option<Registration>,
@@ -174,7 +175,7 @@ impl Done {
     }
 }
 
-async fn open(store: Arc<FileStore>, ours: Record) -> Done {
+async fn open(store: Arc<Store>, ours: Record) -> Done {
     let patience = tokio::time::Instant::now() + LOCK_PATIENCE;
     loop {
         let lock = {
@@ -224,8 +225,8 @@ async fn probe(upstream: Dial, bearer: Option<Bearer>, after: Duration) -> Done 
 }
 
 /// Runs a store's blocking work where it may block.
-async fn stored<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+async fn stored<T: Send + 'static, E: Display + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, String> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(|error| error.to_string()),

@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 
-use crate::clock;
+use crate::clock::{self, Moment};
 use crate::net::connect::Dial;
 use crate::net::drain::Drain;
 use crate::net::tls::Trust;
@@ -36,10 +36,27 @@ const LAST_WORK: Duration = Duration::from_secs(65);
 #[derive(Debug)]
 pub enum Order {
     /// Get a new token now, due or not.
-    Refresh,
+    Refresh(oneshot::Sender<Asked>),
     /// The operator changed the credential.
     Change(Box<Credential>),
 }
+
+/// What becomes of an [`Order::Refresh`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// An exchange is going on.
+    Begun,
+    /// The last order was too short a time ago.
+    TooSoon {
+        /// When a new order makes sense.
+        wait: Duration,
+    },
+    /// No exchange can help: there is no grant, it is lost, or the token cannot be refreshed.
+    Useless,
+}
+
+/// Least time between two exchanges that the operator ordered.
+const ORDER_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The refresher's ends for the rest of the program.
 #[derive(Clone, Debug)]
@@ -70,6 +87,7 @@ pub struct Refresher {
     operations: JoinSet<Done>,
     performing: Option<Operation>,
     rotations: u64,
+    last_order: Option<Moment>,
 }
 
 impl Refresher {
@@ -102,6 +120,7 @@ impl Refresher {
             operations: JoinSet::new(),
             performing: None,
             rotations: 0,
+            last_order: None,
         };
         for event in provided(&refresher.config.credential, now) {
             refresher.decide(event);
@@ -176,9 +195,27 @@ impl Refresher {
 
     fn order(&mut self, order: Order) {
         match order {
-            Order::Refresh => self.decide(Event::Asked),
+            Order::Refresh(reply) => {
+                let asked = self.asked();
+                // Whoever asked may have gone away.
+                reply.send(asked).ok();
+            }
             Order::Change(credential) => self.change(*credential),
         }
+    }
+
+    fn asked(&mut self) -> Asked {
+        let now = clock::now();
+        let passed = self.last_order.map(|last| now.since(last));
+        if let Some(wait) = passed.and_then(|passed| ORDER_INTERVAL.checked_sub(passed)) {
+            return Asked::TooSoon { wait };
+        }
+        self.decide(Event::Asked);
+        if self.performing.is_none() {
+            return Asked::Useless;
+        }
+        self.last_order = Some(now);
+        Asked::Begun
     }
 
     fn change(&mut self, credential: Credential) {

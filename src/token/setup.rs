@@ -13,7 +13,7 @@ use super::operation::Tools;
 use super::record::Record;
 use super::source::Credential;
 use super::state::{Dice, Event, Issue, Kind, State};
-use super::store::{FileStore, StoreError};
+use super::store::{Store, StoreError};
 
 /// Why a refresher cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,8 @@ pub(super) fn initial(
             Ok(State::new(Kind::Renewable, policy, Record::new(String::new(), String::new()), dice))
         }
         Credential::AuthorizationCode(_) => {
-            let store = Arc::new(FileStore::open(&config.state_directory)?);
+            let store =
+                Arc::new(Store::open(&config.state_directory, config.second_directory.as_deref())?);
             let stored = store.load()?;
             tools.store = Some(store);
             let record = match stored {

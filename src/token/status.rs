@@ -100,7 +100,7 @@ impl Status {
             Standing::Refreshing => tracing::debug!(%generation, "exchanging tokens"),
             Standing::InDoubt => tracing::warn!(%generation, trouble, "an exchange is in doubt"),
             Standing::Retrying => {
-                tracing::warn!(%generation, trouble, "the exchange will be repeated")
+                tracing::warn!(%generation, trouble, "the exchange will be repeated");
             }
             Standing::Unsaved => tracing::error!(
                 %generation,
@@ -109,7 +109,7 @@ impl Status {
             ),
             Standing::Lost => tracing::error!(%generation, trouble, "the grant is lost"),
             Standing::Misconfigured => {
-                tracing::error!(%generation, trouble, "the client is refused")
+                tracing::error!(%generation, trouble, "the client is refused");
             }
             Standing::SignedOut => tracing::warn!("no grant yet: provide a refresh token"),
             Standing::Rejected => tracing::error!("the upstream refuses the personal access token"),

@@ -1,0 +1,38 @@
+//! `POST /refresh`: the operator wants a new token now.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use tokio::sync::oneshot;
+
+use super::Sources;
+use crate::answer::{Answer, Code};
+use crate::token::refresher::{Asked, Order};
+use crate::token::state::Standing;
+
+/// Answers with the report when the exchange is over, however it ended.
+pub(super) async fn refresh(State(sources): State<Arc<Sources>>) -> Response {
+    let mut status = sources.token.clone();
+    let (reply, asked) = oneshot::channel();
+    if sources.orders.send(Order::Refresh(reply)).await.is_err() {
+        return own(Answer::new(Code::Draining));
+    }
+    match asked.await {
+        Ok(Asked::Begun) => {
+            // The refresher lives longer than its listeners' interest; if it ends, so does the wait.
+            let over = |state| !matches!(state, Standing::Refreshing | Standing::InDoubt);
+            status.wait_for(|status| over(status.state)).await.ok();
+            Json(sources.report()).into_response()
+        }
+        Ok(Asked::TooSoon { wait }) => own(Answer::new(Code::TooSoon).retry_after(wait)),
+        Ok(Asked::Useless) => own(Answer::new(Code::SignInRequired)),
+        Err(_) => own(Answer::new(Code::Draining)),
+    }
+}
+
+fn own(answer: Answer) -> Response {
+    answer.into_response().map(Body::from)
+}

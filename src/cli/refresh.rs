@@ -1,0 +1,57 @@
+//! `refresh`: a new token now, through the running sidecar, which alone may spend its refresh token.
+
+use http::{Method, StatusCode};
+use serde_json::Value;
+
+use crate::admin::Report;
+
+use super::ask::ask;
+use super::style::{complain, say};
+use super::{ConfigFile, Exit, block_on};
+
+/// Arguments of `refresh`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Refresh {
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+impl Refresh {
+    pub(super) fn perform(self) -> Exit {
+        let config = match self.file.load() {
+            Ok(config) => config,
+            Err(exit) => return exit,
+        };
+        let (status, content) = match block_on(ask(&config, Method::POST, "/refresh")) {
+            Ok(answer) => answer,
+            Err(error) => {
+                complain(error);
+                return Exit::Failed;
+            }
+        };
+        if status != StatusCode::OK {
+            let answer = serde_json::from_slice::<Value>(&content).unwrap_or_default();
+            let told = |part: &Value| part.as_str().unwrap_or_default().to_owned();
+            complain(format_args!(
+                "{} {}",
+                told(&answer["message"]),
+                told(&answer["error"]["hint"])
+            ));
+            return Exit::Failed;
+        }
+        let Ok(report) = serde_json::from_slice::<Report>(&content) else {
+            complain("what answers at the admin address is not a sidecar of this version");
+            return Exit::Failed;
+        };
+        match report.token.trouble {
+            None => {
+                say(format_args!("a new token is in use: generation {}", report.token.generation));
+                Exit::Done
+            }
+            Some(trouble) => {
+                complain(trouble);
+                Exit::Failed
+            }
+        }
+    }
+}
