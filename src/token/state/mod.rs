@@ -26,24 +26,38 @@
 //! holds. A personal access token never leaves Resting. The connection is made before the intent is
 //! written, so that a network that is down leaves no intent behind.
 
+mod adoption;
+mod doubt;
 mod event;
 mod exchange;
+mod outlook;
 mod schedule;
+mod standing;
+mod trigger;
+mod view;
 
-use std::time::Duration;
+#[cfg(test)]
+mod tests;
 
 use crate::clock::{Deadline, Moment};
 
 pub use event::{Action, Ask, Doubtful, Event, Issue, Loss, Oracle, Outcome, Refusal};
 pub use schedule::Dice;
+pub use standing::Standing;
+
+use doubt::Doubt;
+use outlook::Outlook;
+use schedule::Breaker;
+use view::{Shown, Waiting};
 
 use super::Refresh;
-use super::current::{Access, Generation, Unavailable};
+use super::bearer::RefreshToken;
+use super::current::Generation;
 use super::grant::{Grant, Seed};
-use super::record::Record;
+use super::record::{Intent, Record};
 
 /// How the credential behaves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Authorization code: single-use refresh tokens, kept in a store.
     Rotating,
@@ -61,21 +75,40 @@ pub struct State {
     dice: Dice,
     /// What is in the store, as far as we know; only a rotating credential uses it.
     record: Record,
+    /// An intent that may be stored although nothing was sent: writing it was reported to have failed.
+    unsent: Option<Intent>,
     grant: Option<Grant>,
-    /// A seed that waits to be exchanged. The grant stays in use until it has worked.
-    seed: Option<Seed>,
+    /// An exchange of the grant's refresh token whose answer never came.
+    doubt: Option<Doubt>,
+    /// A seed that is being exchanged. The grant stays in use until it has worked.
+    pending: Option<Pending>,
+    /// A seed that came while something was being performed. An exchange ends with the token with
+    /// which it began, so the seed waits for the end.
+    offered: Option<Seed>,
     due: Option<Deadline>,
     expiry: Option<Deadline>,
     phase: Phase,
     outlook: Outlook,
-    doubt: Option<Doubt>,
     /// The access token that the upstream refused, if it is still the current one.
     refused: Option<Generation>,
     breaker: Breaker,
+    /// Until when the server asked to be left alone.
+    quiet: Option<Deadline>,
+    /// When the last exchange began, whether or not it came to a request.
+    begun: Option<Moment>,
+    /// When the last request was sent.
+    sent: Option<Moment>,
     waiting: Waiting,
     shown: Option<Shown>,
     trouble: Option<String>,
-    sent: Option<Moment>,
+}
+
+/// A seed on its way to become the grant.
+#[derive(Clone, Debug)]
+struct Pending {
+    seed: Seed,
+    /// An exchange of it whose answer never came.
+    doubt: Option<Doubt>,
 }
 
 /// The step that is being performed.
@@ -85,7 +118,10 @@ enum Phase {
     Opening,
     Rehearsing,
     Connecting,
-    Intending,
+    /// Storing the intent; the store held this before.
+    Intending {
+        before: Box<Record>,
+    },
     Sending,
     /// Storing the record for the first time; a successor is not in use before it is durable.
     Persisting {
@@ -95,92 +131,24 @@ enum Phase {
     Unsaved {
         retry: Deadline,
         failures: u32,
+        why: String,
     },
     /// Storing once more.
     Resaving {
         failures: u32,
+        why: String,
     },
+    /// Asking the upstream whether the old access token still works, after this first answer.
     Doubting {
         first: Option<Oracle>,
     },
-}
-
-/// What happens next when nothing is being performed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Outlook {
-    /// A refresh when it is due.
-    Scheduled,
-    /// Another try after this many failures in a row.
-    Retry { at: Deadline, failures: u32 },
-    /// Nothing until the operator provides a grant: the refresh token is dead.
-    Lost(Loss),
-    /// Nothing until the operator changes the client or the request.
-    Misconfigured(Refusal),
-    /// Nothing until the operator provides a first grant.
-    SignedOut,
-}
-
-/// An exchange of the current refresh token whose answer never came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Doubt {
-    /// It may or may not be spent.
-    Open,
-    /// The oracle says it is spent; one more try has been decided on.
-    LastTry,
-}
-
-/// Keeps a permanent 401 from turning into endless exchanges.
-#[derive(Clone, Debug, Default)]
-struct Breaker {
-    /// The last exchange that a 401 caused.
-    last: Option<Moment>,
-    /// How many fresh tokens in a row were refused at once.
-    refused: u32,
-}
-
-/// Whether requests wait for [`Action::Settle`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waiting {
-    Nobody,
-    Requests,
-}
-
-/// What was published last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shown {
-    Ready(Generation),
-    Hold,
-    Unavailable(Unavailable),
-}
-
-/// The state in one word, for status, readiness, metrics and log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// A token lives and its refresh is planned.
-    Active,
-    /// An exchange is going on.
-    Refreshing,
-    /// It is being found out whether the refresh token is spent.
-    InDoubt,
-    /// The last exchange failed; the next try is planned.
-    Retrying,
-    /// The new tokens are in use, but not stored yet.
-    Unsaved,
-    /// The refresh token is dead: sign in again or provide a new seed.
-    Lost,
-    /// The authorization server does not accept the client or its request.
-    Misconfigured,
-    /// There is no grant yet.
-    SignedOut,
-    /// The upstream refuses the personal access token.
-    Rejected,
 }
 
 /// One step: what happened at `now` leads to a new state and to things to do, in this order.
 pub fn step(mut state: State, event: Event, now: Moment) -> (State, Vec<Action>) {
     let mut actions = Vec::new();
     state.apply(event, now, &mut actions);
+    state.take_up_seed(now);
     state.show(now, &mut actions);
     state.settle(now, &mut actions);
     (state, actions)
@@ -195,19 +163,23 @@ impl State {
             policy,
             dice,
             record,
+            unsent: None,
             grant: None,
-            seed: None,
+            doubt: None,
+            pending: None,
+            offered: None,
             due: None,
             expiry: None,
             phase: Phase::Resting,
             outlook: Outlook::Scheduled,
-            doubt: None,
             refused: None,
             breaker: Breaker::default(),
+            quiet: None,
+            begun: None,
+            sent: None,
             waiting: Waiting::Nobody,
             shown: None,
             trouble: None,
-            sent: None,
         }
     }
 
@@ -219,41 +191,9 @@ impl State {
         self
     }
 
-    /// The state in one word.
-    pub fn standing(&self) -> Standing {
-        match (&self.phase, &self.outlook, &self.kind) {
-            (Phase::Doubting { .. }, _, _) => Standing::InDoubt,
-            (Phase::Unsaved { .. } | Phase::Resaving { .. }, _, _) => Standing::Unsaved,
-            (_, Outlook::Lost(_), _) => Standing::Lost,
-            (_, Outlook::Misconfigured(_), _) => Standing::Misconfigured,
-            (_, Outlook::SignedOut, _) => Standing::SignedOut,
-            (Phase::Resting, Outlook::Retry { failures, .. }, _) if *failures > 0 => {
-                if self.doubt.is_some() { Standing::InDoubt } else { Standing::Retrying }
-            }
-            (Phase::Resting, Outlook::Scheduled, Kind::Fixed) if self.is_refused() => {
-                Standing::Rejected
-            }
-            (Phase::Resting, Outlook::Scheduled, _) if self.grant.is_some() => Standing::Active,
-            _ => Standing::Refreshing,
-        }
-    }
-
-    /// Why a grant was lost, when it was.
-    pub fn loss(&self) -> Option<Loss> {
-        match self.outlook {
-            Outlook::Lost(loss) => Some(loss),
-            _ => None,
-        }
-    }
-
     /// The grant in use.
     pub fn grant(&self) -> Option<&Grant> {
         self.grant.as_ref()
-    }
-
-    /// What went wrong last, until something goes right.
-    pub fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
     }
 
     /// When something is to be done next that no event announces; `None` if nothing is.
@@ -275,7 +215,7 @@ impl State {
     pub fn must_finish(&self) -> bool {
         matches!(
             self.phase,
-            Phase::Intending
+            Phase::Intending { .. }
                 | Phase::Sending
                 | Phase::Persisting { .. }
                 | Phase::Unsaved { .. }
@@ -288,7 +228,7 @@ impl State {
             Event::Tick => self.tick(now, actions),
             Event::Rejected(generation) => self.rejected(generation, now, actions),
             Event::Asked => self.asked(now, actions),
-            Event::Seeded(seed) => self.seeded(seed, now),
+            Event::Seeded(seed) => self.seeded(seed),
             Event::Provided(issue) => self.provided(issue, now),
             Event::Reconfigured => self.reconfigured(now),
             Event::Seen(record) => self.seen(record, now),
@@ -296,141 +236,22 @@ impl State {
         }
     }
 
-    fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        match (&self.phase, self.next()) {
-            (Phase::Resting, Some(at)) if at.is_due(now) => self.begin(actions),
-            (Phase::Resting, None) if self.wants_first_token() => self.begin(actions),
-            (Phase::Unsaved { failures, .. }, Some(at)) if at.is_due(now) => {
-                self.phase = Phase::Resaving { failures: *failures };
-                actions.push(Action::Persist(Box::new(self.record.clone())));
-            }
-            _ => {}
+    fn is_rotating(&self) -> bool {
+        self.kind == Kind::Rotating
+    }
+
+    /// The refresh token for the next exchange: a seed comes first.
+    fn refresh_token(&self) -> Option<&RefreshToken> {
+        match (&self.pending, &self.grant) {
+            (Some(pending), _) => Some(pending.seed.token()),
+            (None, Some(grant)) => grant.refresh.as_ref(),
+            (None, None) => None,
         }
     }
 
-    /// A renewable credential without any token has nothing that could be due.
-    fn wants_first_token(&self) -> bool {
-        matches!((&self.kind, &self.outlook), (Kind::Renewable, Outlook::Scheduled))
-            && self.grant.is_none()
-    }
-
-    /// A 401 counts only if it speaks of the current token, and not more often than the breaker lets.
-    fn rejected(&mut self, generation: Generation, now: Moment, actions: &mut Vec<Action>) {
-        self.waiting = Waiting::Requests;
-        if self.grant.as_ref().is_none_or(|grant| grant.generation != generation) {
-            return;
-        }
-        self.refused = Some(generation);
-        let exchangeable = !matches!(self.kind, Kind::Fixed)
-            && self.phase == Phase::Resting
-            && self.outlook == Outlook::Scheduled;
-        if exchangeable && self.breaker.lets_through(&self.policy, now) {
-            self.begin(actions);
-        }
-    }
-
-    fn asked(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        let stuck = matches!(self.outlook, Outlook::Lost(_) | Outlook::SignedOut);
-        if self.phase != Phase::Resting || stuck || matches!(self.kind, Kind::Fixed) {
-            return;
-        }
-        if !matches!(self.outlook, Outlook::Retry { .. }) {
-            self.outlook = soon(now);
-        }
-        self.begin(actions);
-    }
-
-    fn seeded(&mut self, seed: Seed, now: Moment) {
-        let known = self.record.seed == Some(seed.fingerprint())
-            || self
-                .grant
-                .as_ref()
-                .is_some_and(|grant| grant.refresh.as_ref() == Some(seed.token()));
-        if !known {
-            self.seed = Some(seed);
-            self.outlook = soon(now);
-        }
-    }
-
-    fn provided(&mut self, issue: Issue, now: Moment) {
-        self.sent = None;
-        let grant = self.successor(issue, now);
-        self.trouble = None;
-        self.hold(grant, now);
-    }
-
-    fn reconfigured(&mut self, now: Moment) {
-        if matches!(self.outlook, Outlook::Misconfigured(_)) {
-            self.outlook = soon(now);
-        }
-    }
-
-    /// Another process that shares the store wrote it. While we hold the lock nobody else can have.
-    fn seen(&mut self, record: Record, now: Moment) {
-        if self.phase == Phase::Resting && record.revision > self.record.revision {
-            // An intent without a lock of ours belongs to whoever is exchanging at this moment.
-            let stays = record.intent.is_some() && record.generation == self.record.generation;
-            if !stays {
-                self.take(record, now);
-            }
-        }
-    }
-
-    /// Publishes what requests are to see, if it has changed; before anything is sent.
-    fn show(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        let access = self.access(now);
-        let shown = match &access {
-            Access::Ready(bearer) => Shown::Ready(bearer.generation()),
-            Access::Hold => Shown::Hold,
-            Access::Unavailable(why) => Shown::Unavailable(*why),
-        };
-        if self.shown != Some(shown) {
-            self.shown = Some(shown);
-            actions.insert(0, Action::Publish(access));
-        }
-    }
-
-    fn access(&self, now: Moment) -> Access {
-        if self.is_holding() {
-            return Access::Hold;
-        }
-        let stuck = !matches!(self.outlook, Outlook::Scheduled | Outlook::Retry { .. });
-        match &self.grant {
-            Some(_) if matches!(self.outlook, Outlook::Lost(_)) && self.is_refused() => {
-                Access::Unavailable(Unavailable::SignInRequired)
-            }
-            Some(grant) if !self.is_expired(now) => Access::Ready(grant.bearer()),
-            _ if stuck => Access::Unavailable(Unavailable::SignInRequired),
-            Some(_) => Access::Unavailable(Unavailable::Expired),
-            None => Access::Unavailable(Unavailable::Pending),
-        }
-    }
-
-    /// Requests hold while the exchange that ends their token is on the wire, until the new token is
-    /// durable; and, for a moment, while the first token ever is being fetched.
-    fn is_holding(&self) -> bool {
-        match self.phase {
-            Phase::Resting => false,
-            Phase::Sending if matches!(self.kind, Kind::Rotating) => true,
-            Phase::Persisting { successor: Some(_) } => true,
-            _ => self.grant.is_none() && self.trouble.is_none(),
-        }
-    }
-
-    fn settle(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        let at_rest = matches!(self.phase, Phase::Resting | Phase::Unsaved { .. });
-        if self.waiting == Waiting::Requests && at_rest && !self.retries_soon(now) {
-            self.waiting = Waiting::Nobody;
-            actions.push(Action::Settle);
-        }
-    }
-
-    /// Whether a request that met a 401 does better to wait for the next try.
-    fn retries_soon(&self, now: Moment) -> bool {
-        match self.outlook {
-            Outlook::Retry { at, .. } => self.is_refused() && at.remaining(now) <= PATIENCE,
-            _ => false,
-        }
+    fn newest(&self) -> Generation {
+        let held = self.grant.as_ref().map(|grant| grant.generation).unwrap_or_default();
+        held.max(self.record.generation)
     }
 
     fn is_refused(&self) -> bool {
@@ -440,27 +261,4 @@ impl State {
     fn is_expired(&self, now: Moment) -> bool {
         self.expiry.is_some_and(|expiry| expiry.is_due(now))
     }
-}
-
-impl Breaker {
-    /// Lets an exchange through if the last one that a 401 caused is long enough ago. A fresh token
-    /// that is refused within that time doubles it.
-    fn lets_through(&mut self, policy: &Refresh, now: Moment) -> bool {
-        let pause = schedule::breaker(policy, self.refused);
-        match self.last {
-            Some(last) if now.since(last) < pause => return false,
-            Some(last) if now.since(last) < pause.saturating_mul(2) => self.refused += 1,
-            _ => self.refused = 0,
-        }
-        self.last = Some(now);
-        true
-    }
-}
-
-/// How long a request that met a 401 waits for a try that is planned: less than it would hold.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// A first try with the next tick.
-fn soon(now: Moment) -> Outlook {
-    Outlook::Retry { at: Deadline::after(now, Duration::ZERO), failures: 0 }
 }

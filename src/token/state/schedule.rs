@@ -11,6 +11,9 @@ use super::super::grant::Grant;
 /// not used for long past its unknown end, long enough to be no burden.
 const ASSUMED_LIFE: Duration = Duration::from_secs(3600);
 
+/// Least time between a token and its planned replacement, whatever its server says of its life.
+const SHORTEST_LIFE: Duration = Duration::from_millis(100);
+
 /// Spread of the refresh around its share of the life, so that replicas do not refresh together.
 const JITTER: f64 = 0.05;
 
@@ -41,16 +44,15 @@ impl Dice {
     }
 }
 
-/// When the access token is to be replaced: at its share of the life, and no later than the refresh
-/// token's own share, because an idle refresh token ends too.
+/// When the access token is to be replaced: at its share of the life, and no later than at the refresh
+/// token's own share, because an idle refresh token ends too. That one counts from its last use: a
+/// server that leaves it in place would otherwise be asked without end once it is old.
 pub(super) fn due(grant: &Grant, policy: &Refresh, dice: &mut Dice, now: Moment) -> Deadline {
     let access = dice.spread(life(grant).mul_f64(policy.at), JITTER);
-    let access = Deadline::at(later(grant.issued, access), now);
-    if grant.refresh.is_none() {
-        return access;
-    }
-    let refresh = policy.refresh_token_life.mul_f64(2.0 / 3.0);
-    access.earlier(Deadline::at(later(grant.refresh_issued, refresh), now), now)
+    let idle = policy.refresh_token_life.mul_f64(2.0 / 3.0);
+    let wait = if grant.refresh.is_some() { access.min(idle) } else { access };
+    let due = Deadline::at(later(grant.issued, wait), now);
+    if due.remaining(now) < SHORTEST_LIFE { Deadline::after(now, SHORTEST_LIFE) } else { due }
 }
 
 /// When the access token ends. `None`: nobody told, so it is never taken away.
@@ -69,9 +71,29 @@ pub(super) fn store_back_off(failures: u32) -> Duration {
     doubled(BACK_OFF.0, failures.saturating_sub(1), STORE_BACK_OFF)
 }
 
-/// Least time between exchanges caused by 401s, after `refused` fresh tokens in a row were refused.
-pub(super) fn breaker(policy: &Refresh, refused: u32) -> Duration {
-    doubled(policy.unauthorized_interval, refused, BREAKER_LIMIT.max(policy.unauthorized_interval))
+/// Keeps a permanent 401 from turning into endless exchanges.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Breaker {
+    /// The last exchange that a 401 caused.
+    last: Option<Moment>,
+    /// How many fresh tokens in a row were refused at once.
+    refused: u32,
+}
+
+impl Breaker {
+    /// Lets an exchange through if the last one that a 401 caused is long enough ago. A fresh token
+    /// that is refused within that time doubles it.
+    pub(super) fn lets_through(&mut self, policy: &Refresh, now: Moment) -> bool {
+        let longest = BREAKER_LIMIT.max(policy.unauthorized_interval);
+        let pause = doubled(policy.unauthorized_interval, self.refused, longest);
+        match self.last {
+            Some(last) if now.since(last) < pause => return false,
+            Some(last) if now.since(last) < pause.saturating_mul(2) => self.refused += 1,
+            _ => self.refused = 0,
+        }
+        self.last = Some(now);
+        true
+    }
 }
 
 fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
@@ -83,6 +105,7 @@ fn life(grant: &Grant) -> Duration {
     told.and_then(|told| Duration::try_from(told).ok()).unwrap_or(ASSUMED_LIFE)
 }
 
-fn later(wall: jiff::Timestamp, span: Duration) -> jiff::Timestamp {
+/// `span` after a wall-clock time, or the last representable time.
+pub(super) fn later(wall: jiff::Timestamp, span: Duration) -> jiff::Timestamp {
     Moment::new(wall, Duration::ZERO).plus(span).wall()
 }

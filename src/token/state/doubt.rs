@@ -1,0 +1,162 @@
+//! An exchange that left and was not answered: is the refresh token spent?
+//!
+//! On the probable server a refresh ends the old access token (API.md §2), so that token is asked: if
+//! it works, nothing took place; if it is refused, the refresh token is spent, and one last try shows
+//! whether the server honours it nevertheless. As long as nothing is known nothing is given up.
+
+use std::time::Duration;
+
+use crate::clock::Moment;
+
+use super::super::bearer::RefreshToken;
+use super::super::record::Intent;
+use super::{Action, Doubtful, Loss, Oracle, Phase, State};
+
+/// The pause before each of the two questions to the oracle: a server that is slow to process the
+/// exchange must have had its time.
+const ORACLE_PAUSE: Duration = Duration::from_secs(2);
+
+/// An exchange whose answer never came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Doubt {
+    /// What is stored of it.
+    pub(super) intent: Intent,
+    pub(super) stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The token may or may not be spent.
+    Open,
+    /// The oracle says that it is spent; one more try has been decided on.
+    LastTry,
+}
+
+impl Doubt {
+    /// What a stored intent says about a token, given what was known before.
+    pub(super) fn about(
+        token: Option<&RefreshToken>,
+        intent: Option<Intent>,
+        known: Option<Self>,
+    ) -> Option<Self> {
+        let fingerprint = token?.fingerprint();
+        let intent = intent.filter(|intent| intent.refresh_token == fingerprint)?;
+        let open = Self { intent, stage: Stage::Open };
+        Some(known.filter(|known| known.intent == intent).unwrap_or(open))
+    }
+}
+
+impl State {
+    /// What is in doubt about the token that is exchanged next. A seed's doubt is not the grant's.
+    pub(super) fn doubt(&self) -> Option<Doubt> {
+        match &self.pending {
+            Some(pending) => pending.doubt,
+            None => self.doubt,
+        }
+    }
+
+    fn doubt_mut(&mut self) -> &mut Option<Doubt> {
+        match &mut self.pending {
+            Some(pending) => &mut pending.doubt,
+            None => &mut self.doubt,
+        }
+    }
+
+    /// With the lock in hand: finds out about an exchange in doubt before there is another one.
+    pub(super) fn reconsider(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        match self.doubt().map(|doubt| doubt.stage) {
+            Some(Stage::Open) if self.oracle_is_usable(now) => self.ask_oracle(None, actions),
+            Some(Stage::Open) if !self.policy.retry_in_doubt => {
+                self.give_up(Loss::AnswerLost, now, actions);
+            }
+            _ => self.perform(Phase::Rehearsing, Action::Rehearse, actions),
+        }
+    }
+
+    pub(super) fn in_doubt(
+        &mut self,
+        why: String,
+        doubtful: Doubtful,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        let last_try = self.doubt().is_some_and(|doubt| doubt.stage == Stage::LastTry);
+        if last_try && doubtful == Doubtful::Silence {
+            self.give_up(Loss::AnswerLost, now, actions);
+            return;
+        }
+        if last_try || !self.is_rotating() {
+            self.fail(why, now);
+            self.rest(actions);
+            return;
+        }
+        *self.doubt_mut() = Doubt::about(self.refresh_token(), self.record.intent, None);
+        self.trouble = Some(why.clone());
+        if self.oracle_is_usable(now) {
+            self.ask_oracle(None, actions);
+        } else {
+            self.still_unclear(why, now, actions);
+        }
+    }
+
+    pub(super) fn probed(
+        &mut self,
+        first: Option<Oracle>,
+        oracle: Oracle,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        match (first, oracle) {
+            // A token that has ended meanwhile is refused for that.
+            (_, Oracle::Dead) if self.is_expired(now) => self.oracle_is_silent(now, actions),
+            (_, Oracle::Unclear) => self.oracle_is_silent(now, actions),
+            (None, said) => self.ask_oracle(Some(said), actions),
+            (Some(_), Oracle::Alive) => {
+                *self.doubt_mut() = None;
+                self.fail("an exchange was lost on its way and did not take place".into(), now);
+                self.close_intent(actions);
+            }
+            (Some(_), Oracle::Dead) => self.spent(now, actions),
+        }
+    }
+
+    fn spent(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        self.refused = self.grant.as_ref().map(|grant| grant.generation);
+        if !self.policy.retry_in_doubt {
+            self.give_up(Loss::AnswerLost, now, actions);
+            return;
+        }
+        if let Some(doubt) = self.doubt_mut() {
+            doubt.stage = Stage::LastTry;
+        }
+        self.perform(Phase::Rehearsing, Action::Rehearse, actions);
+    }
+
+    fn oracle_is_silent(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let why = "an answer of the token endpoint was lost, and the upstream cannot be asked \
+                   whether the exchange took place";
+        self.still_unclear(why.into(), now, actions);
+    }
+
+    /// Nothing is known: the intent stays open, and the next try begins with the oracle if it can.
+    fn still_unclear(&mut self, why: String, now: Moment, actions: &mut Vec<Action>) {
+        if self.policy.retry_in_doubt || self.oracle_is_usable(now) {
+            self.fail(why, now);
+            self.rest(actions);
+        } else {
+            self.give_up(Loss::AnswerLost, now, actions);
+        }
+    }
+
+    fn ask_oracle(&mut self, first: Option<Oracle>, actions: &mut Vec<Action>) {
+        self.perform(Phase::Doubting { first }, Action::Probe { after: ORACLE_PAUSE }, actions);
+    }
+
+    /// The old access token tells something only if nothing but the exchange can have ended it.
+    fn oracle_is_usable(&self, now: Moment) -> bool {
+        self.pending.is_none()
+            && self.grant.is_some()
+            && !self.is_refused()
+            && !self.is_expired(now)
+    }
+}

@@ -1,0 +1,99 @@
+//! The state in words, for status, readiness, metrics and log.
+
+use super::{Kind, Loss, Outlook, Phase, Refusal, State};
+
+/// The state in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// A token lives and its refresh is planned.
+    Active,
+    /// An exchange is going on.
+    Refreshing,
+    /// It is being found out whether the refresh token is spent.
+    InDoubt,
+    /// The last exchange failed; the next try is planned.
+    Retrying,
+    /// The new tokens are in use, but not stored yet.
+    Unsaved,
+    /// The refresh token is dead: sign in again or provide a new seed.
+    Lost,
+    /// The authorization server does not accept the client or its request.
+    Misconfigured,
+    /// There is no grant yet.
+    SignedOut,
+    /// The upstream refuses the personal access token.
+    Rejected,
+}
+
+impl State {
+    /// The state in one word.
+    pub fn standing(&self) -> Standing {
+        let at_rest =
+            matches!(self.phase, Phase::Resting | Phase::Unsaved { .. } | Phase::Resaving { .. });
+        match (&self.phase, &self.outlook) {
+            (Phase::Doubting { .. }, _) => Standing::InDoubt,
+            (_, Outlook::Lost(_)) => Standing::Lost,
+            (_, Outlook::Misconfigured(_)) => Standing::Misconfigured,
+            (_, Outlook::SignedOut) => Standing::SignedOut,
+            // Only an exchange that brought tokens leaves a plan and a write that is owed.
+            (Phase::Unsaved { .. } | Phase::Resaving { .. }, Outlook::Scheduled) => {
+                Standing::Unsaved
+            }
+            (_, Outlook::Retry { .. }) if at_rest && self.doubt().is_some() => Standing::InDoubt,
+            (_, Outlook::Retry { failures, .. }) if at_rest && *failures > 0 => Standing::Retrying,
+            _ if at_rest && self.kind == Kind::Fixed && self.is_refused() => Standing::Rejected,
+            _ if at_rest && self.grant.is_some() => Standing::Active,
+            _ => Standing::Refreshing,
+        }
+    }
+
+    /// Why a grant was lost, when it was.
+    pub fn loss(&self) -> Option<Loss> {
+        match self.outlook {
+            Outlook::Lost(loss) => Some(loss),
+            _ => None,
+        }
+    }
+
+    /// What went wrong last, until something goes right.
+    pub fn trouble(&self) -> Option<&str> {
+        match &self.phase {
+            Phase::Unsaved { why, .. } | Phase::Resaving { why, .. } => Some(why),
+            _ => self.trouble.as_deref(),
+        }
+    }
+}
+
+impl Refusal {
+    /// What happened and what to do, for people.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::DeadGrant => Loss::Refused.advice(),
+            Self::Client => {
+                "the authorization server does not accept this client: correct client_id and \
+                 client_secret, or client_authentication"
+            }
+            Self::Request => {
+                "the authorization server does not accept the request: check the scope and the grant \
+                 types of the app"
+            }
+        }
+    }
+}
+
+impl Loss {
+    /// What happened and what to do, for people.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Refused => {
+                "the authorization server refused the refresh token as revoked or expired: sign in \
+                 again, or provide a new refresh token"
+            }
+            Self::AnswerLost => {
+                "an answer of the authorization server was lost, and the refresh token was spent with \
+                 it: sign in again, or provide a new refresh token"
+            }
+        }
+    }
+}

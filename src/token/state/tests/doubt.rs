@@ -1,0 +1,170 @@
+//! The answer that never came: the oracle, the last try, the end that is true.
+
+use super::*;
+
+fn twice(oracle: Oracle) -> [Event; 2] {
+    [Event::Probed(oracle), Event::Probed(oracle)]
+}
+
+#[test]
+fn an_exchange_that_did_not_take_place_is_repeated() {
+    let mut machine = Machine::rotating();
+    machine.loses_the_answer().does("Publish Ready 1, Probe").stands(Standing::InDoubt);
+    machine.hears(Event::Probed(Oracle::Alive)).does("Probe");
+    machine.hears(Event::Probed(Oracle::Alive)).does("Persist 3");
+    assert_eq!(machine.record().intent, None);
+    machine.hears(Event::Persisted).does("Close").stands(Standing::Retrying);
+    machine.explains("did not take place").sends().does("Publish Hold, Send refresh-1");
+    machine.hears(granted(2)).hears(Event::Persisted).stands(Standing::Active);
+}
+
+#[test]
+fn a_token_that_is_spent_is_tried_once_more_under_a_revision_of_its_own() {
+    let mut machine = Machine::rotating();
+    machine.loses_the_answer().hears(Event::Probed(Oracle::Dead)).does("Probe");
+    machine.hears(Event::Probed(Oracle::Dead)).does("Rehearse");
+    machine.hears_all([Event::Rehearsed, Event::Connected]).does("Intend 3");
+    machine.hears(Event::Intended).does("Publish Hold, Send refresh-1");
+    machine.clone_of().hears(granted(2)).hears(Event::Persisted).stands(Standing::Active);
+    machine.hears(refused(Refusal::DeadGrant)).does("Publish SignInRequired, Persist 4");
+    machine.hears(Event::Persisted).stands(Standing::Lost).explains("an answer").plans_nothing();
+    assert_eq!(machine.record().loss, Some(Loss::AnswerLost));
+}
+
+#[test]
+fn the_second_answer_of_the_oracle_counts() {
+    let mut machine = Machine::rotating();
+    machine.loses_the_answer().hears(Event::Probed(Oracle::Alive));
+    machine.clone_of().hears(Event::Probed(Oracle::Dead)).does("Rehearse");
+    machine.hears(Event::Probed(Oracle::Unclear)).does("Close").stands(Standing::InDoubt);
+    let mut machine = Machine::rotating();
+    machine.loses_the_answer().hears(Event::Probed(Oracle::Dead));
+    machine.hears(Event::Probed(Oracle::Alive)).does("Persist 3");
+}
+
+#[test]
+fn a_last_try_without_an_answer_ends_it() {
+    let mut machine = Machine::rotating();
+    machine.loses_the_answer().hears_all(twice(Oracle::Dead));
+    machine.goes_on().hears(silence()).does("Publish SignInRequired, Persist 4");
+    machine.hears(Event::Persisted).stands(Standing::Lost);
+    assert_eq!(machine.state.loss(), Some(Loss::AnswerLost));
+    machine.after(30 * DAY).does("").hears(Event::Asked).does("");
+}
+
+#[test]
+fn a_last_try_that_was_not_judged_is_still_owed() {
+    let not_judged = [
+        server_error(),
+        throttled(Some(60 * SECOND)),
+        Event::Answered(Outcome::NotSent("gone".into())),
+    ];
+    for answer in not_judged {
+        let mut machine = Machine::rotating();
+        machine.loses_the_answer();
+        machine.hears_all(twice(Oracle::Dead));
+        machine.goes_on().hears(answer).does("Publish Ready 1, Close").stands(Standing::InDoubt);
+        machine.plans_within(SECOND / 2, 60 * SECOND).when_due().does("Open");
+        machine.hears(Event::Opened(None)).does("Rehearse");
+        machine.goes_on().hears(silence()).stands(Standing::Lost);
+    }
+}
+
+#[test]
+fn a_client_refused_at_the_last_try_leaves_the_doubt_open() {
+    let mut machine = Machine::rotating();
+    machine.loses_the_answer().hears_all(twice(Oracle::Dead));
+    machine.goes_on().hears(refused(Refusal::Client)).does("Publish Ready 1, Close");
+    machine.stands(Standing::Misconfigured);
+    assert!(machine.record().intent.is_some());
+    machine.hears(Event::Reconfigured).hears(Event::Tick).does("Open").takes_the_steps();
+    machine.hears(refused(Refusal::DeadGrant)).stands(Standing::Lost);
+    assert_eq!(machine.state.loss(), Some(Loss::AnswerLost));
+}
+
+#[test]
+fn an_oracle_that_says_nothing_is_asked_again_and_nothing_is_given_up() {
+    for mut machine in [Machine::rotating(), Machine::cautious()] {
+        machine.loses_the_answer();
+        for _ in 0..5 {
+            machine.hears(Event::Probed(Oracle::Unclear)).does("Close").stands(Standing::InDoubt);
+            machine.explains("cannot be asked").shows("Ready 1");
+            machine.when_due().does("Open").hears(Event::Opened(None)).does("Probe");
+        }
+        assert!(machine.record().intent.is_some());
+    }
+}
+
+#[test]
+fn without_an_oracle_the_token_is_tried_again_later_and_later() {
+    let mut machine = Machine::rotating();
+    machine.after(2 * LIFE).does("Publish Hold, Open").takes_the_steps();
+    machine.hears(silence()).does("Publish Expired, Close").stands(Standing::InDoubt);
+    for wait in [1, 2, 4, 8] {
+        machine.plans_within(wait * SECOND * 3 / 4, wait * SECOND * 5 / 4);
+        machine.loses_the_answer().does("Publish Expired, Close");
+    }
+    machine.sends().hears(refused(Refusal::DeadGrant)).does("Publish SignInRequired, Persist 8");
+    assert_eq!(machine.state.loss(), Some(Loss::AnswerLost));
+}
+
+#[test]
+fn a_token_that_ended_between_the_questions_proves_nothing() {
+    let mut machine = Machine::rotating();
+    machine.loses_the_answer().hears(Event::Probed(Oracle::Dead));
+    machine.now = machine.now.plus(LIFE);
+    machine.hears(Event::Probed(Oracle::Dead)).does("Publish Expired, Close");
+    machine.stands(Standing::InDoubt);
+}
+
+#[test]
+fn a_token_that_the_upstream_refused_before_is_no_oracle() {
+    let mut machine = Machine::rotating();
+    machine.hears(Event::Rejected(Generation(1))).does("Open").takes_the_steps();
+    machine.hears(silence()).does("Publish Ready 1, Close").stands(Standing::InDoubt);
+}
+
+#[test]
+fn a_server_that_punishes_reuse_sees_no_token_twice() {
+    let mut machine = Machine::cautious();
+    machine.loses_the_answer().hears_all(twice(Oracle::Dead));
+    machine.does("Publish SignInRequired, Persist 3").hears(Event::Persisted);
+    machine.stands(Standing::Lost).explains("an answer");
+    let mut machine = Machine::cautious();
+    machine.after(2 * LIFE).takes_the_steps().hears(silence());
+    machine.does("Publish SignInRequired, Persist 3").stands(Standing::Lost);
+    let mut machine = Machine::cautious();
+    machine.loses_the_answer().hears_all(twice(Oracle::Alive));
+    machine.hears(Event::Persisted).sends().does("Publish Hold, Send refresh-1");
+}
+
+#[test]
+fn a_stored_intent_is_found_at_start_and_asked_about() {
+    let mut machine = Machine::rotating();
+    machine.sends().restarts().does("Publish Ready 1, Open");
+    machine.hears(Event::Opened(Some(machine.record()))).does("Probe").stands(Standing::InDoubt);
+    machine.clone_of().hears_all(twice(Oracle::Alive)).does("Persist 3");
+    machine.hears_all(twice(Oracle::Dead)).does("Rehearse").goes_on();
+    machine.hears(refused(Refusal::DeadGrant)).hears(Event::Persisted).stands(Standing::Lost);
+    machine.restarts().stands(Standing::Lost).does("Publish Ready 1").explains("an answer");
+}
+
+#[test]
+fn a_stored_intent_with_an_expired_token_is_tried_or_given_up_as_the_server_demands() {
+    let mut machine = Machine::rotating();
+    machine.sends();
+    machine.now = machine.now.plus(LIFE);
+    machine.restarts().hears(Event::Opened(None)).does("Rehearse");
+    let mut machine = Machine::cautious();
+    machine.sends();
+    machine.now = machine.now.plus(LIFE);
+    machine.restarts().hears(Event::Opened(None)).does("Publish SignInRequired, Persist 3");
+}
+
+#[test]
+fn a_401_during_the_doubt_waits_for_its_end() {
+    let mut machine = Machine::rotating();
+    machine.loses_the_answer().hears(Event::Rejected(Generation(1))).does("");
+    machine.hears_all(twice(Oracle::Dead)).goes_on().hears(granted(2));
+    machine.hears(Event::Persisted).does("Publish Ready 2, Close, Settle");
+}

@@ -1,0 +1,123 @@
+//! What sets the machine in motion: time, a 401, the operator, another process.
+
+use std::time::Duration;
+
+use crate::clock::{Deadline, Moment};
+
+use super::super::current::Generation;
+use super::super::grant::Seed;
+use super::super::record::Record;
+use super::doubt::Doubt;
+use super::view::Waiting;
+use super::{Action, Issue, Kind, Outlook, Pending, Phase, State};
+
+impl State {
+    pub(super) fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        match (&self.phase, self.next()) {
+            (Phase::Resting, Some(at)) if at.is_due(now) => self.begin(now, actions),
+            (Phase::Resting, None) if self.wants_first_token() => self.begin(now, actions),
+            (Phase::Unsaved { failures, why, .. }, Some(at)) if at.is_due(now) => {
+                self.phase = Phase::Resaving { failures: *failures, why: why.clone() };
+                actions.push(Action::Persist(Box::new(self.record.clone())));
+            }
+            _ => {}
+        }
+    }
+
+    /// A renewable credential without any token has nothing that could be due.
+    fn wants_first_token(&self) -> bool {
+        self.kind == Kind::Renewable && self.outlook == Outlook::Scheduled && self.grant.is_none()
+    }
+
+    /// A 401 counts only if it speaks of the current token, and not more often than the breaker lets.
+    pub(super) fn rejected(
+        &mut self,
+        generation: Generation,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
+        self.waiting = Waiting::Requests;
+        if self.grant.as_ref().is_none_or(|grant| grant.generation != generation) {
+            return;
+        }
+        self.refused = Some(generation);
+        let untroubled = match self.outlook {
+            Outlook::Scheduled => true,
+            Outlook::Retry { failures: 0, .. } => self.soonest(now).is_due(now),
+            _ => false,
+        };
+        let exchangeable = self.kind != Kind::Fixed && self.phase == Phase::Resting && untroubled;
+        if exchangeable && self.breaker.lets_through(&self.policy, now) {
+            self.begin(now, actions);
+        }
+    }
+
+    /// The operator's wish is obeyed as soon as the server and the least time between exchanges allow.
+    pub(super) fn asked(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let stuck = matches!(self.outlook, Outlook::Lost(_) | Outlook::SignedOut);
+        if self.phase != Phase::Resting || stuck || self.kind == Kind::Fixed {
+            return;
+        }
+        let pause = self.begun.map_or(Duration::ZERO, |begun| {
+            self.policy.unauthorized_interval.saturating_sub(now.since(begun))
+        });
+        let mut at = Deadline::after(now, pause.max(self.soonest(now).remaining(now)));
+        if let Outlook::Retry { at: planned, .. } = self.outlook {
+            at = at.earlier(planned, now);
+        }
+        self.outlook = Outlook::Retry { at, failures: self.failures() };
+        self.tick(now, actions);
+    }
+
+    /// A seed that was exchanged, refused or given before is no news.
+    pub(super) fn seeded(&mut self, seed: Seed) {
+        let held = self.grant.as_ref().and_then(|grant| grant.refresh.as_ref());
+        let known = self.record.seed == Some(seed.fingerprint())
+            || held == Some(seed.token())
+            || self.pending.as_ref().is_some_and(|pending| pending.seed == seed);
+        if self.is_rotating() && !known {
+            self.offered = Some(seed);
+        }
+    }
+
+    /// Goes over to a seed that was provided, between exchanges.
+    pub(super) fn take_up_seed(&mut self, now: Moment) {
+        if self.phase != Phase::Resting {
+            return;
+        }
+        let Some(seed) = self.offered.take() else { return };
+        if self.record.seed != Some(seed.fingerprint()) {
+            let doubt = Doubt::about(Some(seed.token()), self.record.intent, None);
+            self.pending = Some(Pending { seed, doubt });
+            self.outlook = self.soon(now);
+        }
+    }
+
+    /// The same token once more, as after a reload, does not make it good again.
+    pub(super) fn provided(&mut self, issue: Issue, now: Moment) {
+        if self.grant.as_ref().is_some_and(|grant| grant.access == issue.access) {
+            return;
+        }
+        self.sent = None;
+        let grant = self.successor(issue, now);
+        self.trouble = None;
+        self.hold(grant, now);
+    }
+
+    pub(super) fn reconfigured(&mut self, now: Moment) {
+        if matches!(self.outlook, Outlook::Misconfigured(_)) {
+            self.outlook = self.soon(now);
+        }
+    }
+
+    /// Another process that shares the store wrote it. While we hold the lock nobody else can have.
+    pub(super) fn seen(&mut self, record: Record, now: Moment) {
+        if self.phase == Phase::Resting && record.revision > self.record.revision {
+            // An intent without a lock of ours belongs to whoever is exchanging at this moment.
+            let stays = record.intent.is_some() && record.generation == self.record.generation;
+            if !stays {
+                self.take(record, now);
+            }
+        }
+    }
+}

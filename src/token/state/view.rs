@@ -1,0 +1,86 @@
+//! What requests see, and when those that met a 401 learn how it ended.
+
+use std::time::Duration;
+
+use crate::clock::Moment;
+
+use super::super::current::{Access, Generation, Unavailable};
+use super::{Action, Outlook, Phase, State};
+
+/// How long a request that met a 401 waits for a try that is planned: less than it would hold.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whether requests wait for [`Action::Settle`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    Nobody,
+    Requests,
+}
+
+/// What was published last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    Ready(Generation),
+    Hold,
+    Unavailable(Unavailable),
+}
+
+impl State {
+    /// Publishes what requests are to see, if it has changed; before anything is sent.
+    pub(super) fn show(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let access = self.access(now);
+        let shown = match &access {
+            Access::Ready(bearer) => Shown::Ready(bearer.generation()),
+            Access::Hold => Shown::Hold,
+            Access::Unavailable(why) => Shown::Unavailable(*why),
+        };
+        if self.shown != Some(shown) {
+            self.shown = Some(shown);
+            actions.insert(0, Action::Publish(access));
+        }
+    }
+
+    fn access(&self, now: Moment) -> Access {
+        if self.is_holding(now) {
+            return Access::Hold;
+        }
+        let stuck = !matches!(self.outlook, Outlook::Scheduled | Outlook::Retry { .. });
+        match &self.grant {
+            Some(_) if matches!(self.outlook, Outlook::Lost(_)) && self.is_refused() => {
+                Access::Unavailable(Unavailable::SignInRequired)
+            }
+            Some(grant) if !self.is_expired(now) => Access::Ready(grant.bearer()),
+            _ if stuck => Access::Unavailable(Unavailable::SignInRequired),
+            Some(_) => Access::Unavailable(Unavailable::Expired),
+            None => Access::Unavailable(Unavailable::Pending),
+        }
+    }
+
+    /// Requests hold while the exchange that ends their token is on the wire, until the new token is
+    /// durable; and, as long as nothing has failed, while there is no token that could be used.
+    fn is_holding(&self, now: Moment) -> bool {
+        match self.phase {
+            Phase::Resting | Phase::Unsaved { .. } | Phase::Resaving { .. } => false,
+            Phase::Sending if self.is_rotating() => true,
+            Phase::Persisting { successor: Some(_) } => true,
+            _ => self.trouble.is_none() && (self.grant.is_none() || self.is_expired(now)),
+        }
+    }
+
+    pub(super) fn settle(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let at_rest =
+            matches!(self.phase, Phase::Resting | Phase::Unsaved { .. } | Phase::Resaving { .. });
+        if self.waiting == Waiting::Requests && at_rest && !self.retries_soon(now) {
+            self.waiting = Waiting::Nobody;
+            actions.push(Action::Settle);
+        }
+    }
+
+    /// Whether a request that met a 401 does better to wait for the next try.
+    fn retries_soon(&self, now: Moment) -> bool {
+        match self.outlook {
+            Outlook::Retry { at, .. } => self.is_refused() && at.remaining(now) <= PATIENCE,
+            _ => false,
+        }
+    }
+}
