@@ -16,11 +16,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use jiff::SignedDuration;
 
 pub use exit::Exit;
 
-use crate::config::{Config, Environment, Source};
+use crate::config::{self, Config, Environment, Source};
 
 use style::complain;
 
@@ -105,8 +104,7 @@ fn block_on<T, E: From<std::io::Error>>(work: impl Future<Output = Result<T, E>>
     runtime.block_on(work)
 }
 
-/// Reads a span such as `20s` or `15 days`.
-fn span(text: &str) -> Result<Duration, String> {
-    let span: SignedDuration = text.parse().map_err(|_| "write a span such as 20s, 5m or 15d")?;
-    Duration::try_from(span).map_err(|_| "a span cannot be negative".to_owned())
+/// Reads a span of time from an argument.
+fn span(text: &str) -> Result<Duration, &'static str> {
+    config::span(text).ok_or("write a span such as 20s, 5min or 15d")
 }

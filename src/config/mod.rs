@@ -53,6 +53,7 @@ use document::Document;
 pub use env::Environment;
 pub use error::Errors;
 pub use listen::{Chosen, Listen};
+pub use number::span;
 use number::{Share, Span, shown_span};
 use reader::{Known, Reader};
 use units::{days, hours, minutes, seconds};

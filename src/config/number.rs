@@ -4,8 +4,8 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use jiff::SpanRelativeTo;
 use jiff::fmt::friendly::SpanParser;
+use jiff::{SignedDuration, SpanRelativeTo};
 use toml::de::DeValue;
 
 use super::units::{KIB, MIB, hours, seconds};
@@ -134,12 +134,20 @@ impl Kind for Span {
             let what = format!("{} has no unit", quoted(text));
             return Err(vec![Wrong::new(what).suggesting(format!("{text}s"))]);
         }
-        let span = SpanParser::new()
-            .parse_span(text)
-            .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
-            .map_err(|_| vec![raw.mistyped()])?;
+        let span = signed_span(text).ok_or_else(|| vec![raw.mistyped()])?;
         within(&self.0, Duration::try_from(span).ok(), quoted(text))
     }
+}
+
+/// Reads a span of time as people write it: `10s`, `1h 30min`, `30d`. `None` for anything else, also
+/// for a negative one.
+pub fn span(text: &str) -> Option<Duration> {
+    Duration::try_from(signed_span(text)?).ok()
+}
+
+fn signed_span(text: &str) -> Option<SignedDuration> {
+    let span = SpanParser::new().parse_span(text).ok()?;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
 }
 
 /// A duration in the largest unit that divides it.
