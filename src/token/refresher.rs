@@ -130,6 +130,7 @@ impl Refresher {
 
     /// Works until `drain` begins and nothing is left that must be finished.
     pub async fn run(mut self, drain: Drain) {
+        self.status.borrow().log();
         self.decide(Event::Tick);
         let mut draining = std::pin::pin!(drain.began());
         loop {

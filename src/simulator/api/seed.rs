@@ -33,12 +33,15 @@ pub(super) fn fill(store: &mut Store, seed: u64) {
             "timezone": "UTC",
             "role": "owner",
             "owner_id": OWNER.0,
-            "created_at": "2026-01-02T08:00:00Z",
+            "created_at": FOUNDED.to_string(),
         });
         store.add_workspace(WorkspaceId(id), object(workspace));
         Planter { store, random: &mut random, workspace: WorkspaceId(id) }.plant();
     }
 }
+
+/// When everything was made: 2026-01-02T08:00:00Z.
+const FOUNDED: Timestamp = Timestamp::constant(1767340800, 0);
 
 struct Planter<'a> {
     store: &'a mut Store,
@@ -156,8 +159,7 @@ impl Planter<'_> {
             "role": "owner",
             "status": "active",
         });
-        let at = Timestamp::UNIX_EPOCH;
-        self.store.put(Kind::Member, self.workspace, Serial(OWNER.0), object(owner), at);
+        self.store.put(Kind::Member, self.workspace, Serial(OWNER.0), object(owner), FOUNDED);
         let others = self.each(&FIRST[1..], Kind::Member, |name, random| {
             json!({
                 "firstname": name,
@@ -192,7 +194,7 @@ impl Planter<'_> {
 
     fn one(&mut self, kind: Kind, make: impl Fn(&mut Rng) -> Value) -> Value {
         let fields = object(make(self.random));
-        let created = self.store.create(kind, self.workspace, fields, Timestamp::UNIX_EPOCH);
+        let created = self.store.create(kind, self.workspace, fields, FOUNDED);
         created.get("id").cloned().unwrap_or_default()
     }
 }
