@@ -44,7 +44,7 @@ pub enum Code {
     TokenExpired,
     /// The API's rate limit is used up for longer than a request may wait.
     BudgetExhausted,
-    /// The operator ordered a new token twice in a short time.
+    /// The operator ordered a new token a short time after the last exchange.
     TooSoon,
     /// The upstream's name could not be resolved.
     UpstreamDns,
@@ -127,7 +127,7 @@ impl Code {
                 "The API's rate limit is used up.",
                 "Wait for the time in Retry-After."),
             Self::TooSoon => Entry(S::TOO_MANY_REQUESTS, "too_soon", "http_request_denied",
-                "A new token was ordered a moment ago.",
+                "The last exchange was a moment ago; the next one follows by itself.",
                 "Wait for the time in Retry-After, or look at the status."),
             Self::UpstreamDns => Entry(S::BAD_GATEWAY, "upstream_dns", "dns_error",
                 "The upstream's name could not be resolved.",

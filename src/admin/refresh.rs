@@ -27,7 +27,7 @@ pub(super) async fn refresh(State(sources): State<Arc<Sources>>) -> Response {
             status.wait_for(|status| over(status.state)).await.ok();
             Json(sources.report()).into_response()
         }
-        Ok(Asked::TooSoon { wait }) => own(Answer::new(Code::TooSoon).retry_after(wait)),
+        Ok(Asked::Planned { wait }) => own(Answer::new(Code::TooSoon).retry_after(wait)),
         Ok(Asked::Useless) => own(Answer::new(Code::SignInRequired)),
         Err(_) => own(Answer::new(Code::Draining)),
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 
-use crate::clock::{self, Moment};
+use crate::clock;
 use crate::net::connect::Dial;
 use crate::net::drain::Drain;
 use crate::net::tls::Trust;
@@ -20,7 +20,7 @@ use super::operation::{Done, Operation, Tools};
 use super::record::Record;
 use super::setup::{SetupError, initial, provided};
 use super::source::Credential;
-use super::state::{Action, Event, State, step};
+use super::state::{Action, Event, Standing, State, step};
 use super::status::{Availability, Status};
 use super::store::{Lock, Stamp};
 
@@ -46,17 +46,14 @@ pub enum Order {
 pub enum Asked {
     /// An exchange is going on.
     Begun,
-    /// The last order was too short a time ago.
-    TooSoon {
-        /// When a new order makes sense.
+    /// It follows by itself: the last exchange was too short a time ago, or the server asked to wait.
+    Planned {
+        /// Until then.
         wait: Duration,
     },
     /// No exchange can help: there is no grant, it is lost, or the token cannot be refreshed.
     Useless,
 }
-
-/// Least time between two exchanges that the operator ordered.
-const ORDER_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The refresher's ends for the rest of the program.
 #[derive(Clone, Debug)]
@@ -87,7 +84,6 @@ pub struct Refresher {
     operations: JoinSet<Done>,
     performing: Option<Operation>,
     rotations: u64,
-    last_order: Option<Moment>,
 }
 
 impl Refresher {
@@ -120,7 +116,6 @@ impl Refresher {
             operations: JoinSet::new(),
             performing: None,
             rotations: 0,
-            last_order: None,
         };
         for event in provided(&refresher.config.credential, now) {
             refresher.decide(event);
@@ -206,17 +201,13 @@ impl Refresher {
     }
 
     fn asked(&mut self) -> Asked {
-        let now = clock::now();
-        let passed = self.last_order.map(|last| now.since(last));
-        if let Some(wait) = passed.and_then(|passed| ORDER_INTERVAL.checked_sub(passed)) {
-            return Asked::TooSoon { wait };
-        }
         self.decide(Event::Asked);
-        if self.performing.is_none() {
-            return Asked::Useless;
+        let planned = self.state.next().map(|next| next.remaining(clock::now()));
+        match (&self.performing, self.state.standing(), planned) {
+            (Some(_), _, _) => Asked::Begun,
+            (None, Standing::Lost | Standing::SignedOut, _) | (None, _, None) => Asked::Useless,
+            (None, _, Some(wait)) => Asked::Planned { wait },
         }
-        self.last_order = Some(now);
-        Asked::Begun
     }
 
     fn change(&mut self, credential: Credential) {
