@@ -116,7 +116,7 @@ impl Code {
                 "Send Expect: 100-continue or no Expect at all."),
             Self::SignInRequired => Entry(S::SERVICE_UNAVAILABLE, "sign_in_required", "proxy_internal_response",
                 "The sidecar has no usable credential.",
-                "Provide a new one; `webwork-sidecar status` says which and why."),
+                "Provide a new refresh token, secret or token; `webwork-sidecar status` says which and why."),
             Self::TokenPending => Entry(S::SERVICE_UNAVAILABLE, "token_pending", "proxy_internal_response",
                 "The sidecar is still obtaining a token.",
                 "Try again in a moment; `webwork-sidecar status` shows the progress."),

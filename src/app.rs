@@ -203,10 +203,13 @@ impl Running {
             // A panic has been logged by the hook, and the other threads still deserve their end.
             thread.join().ok();
         }
-        self.control_end.drain(Duration::ZERO);
+        self.control_end.drain(LAST_ANSWERS);
         self.control.join().ok();
     }
 }
+
+/// How long the admin listener may take to end: its answers come from memory.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Binds every address for `cores`. A default address that this host does not have is left out: many
 /// containers have no `::1`.

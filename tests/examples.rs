@@ -82,16 +82,16 @@ fn the_reference_file_shows_the_defaults() {
 
 #[test]
 fn what_init_writes_works_as_soon_as_its_secret_is_there() {
-    for credential in [
-        CredentialKind::AuthorizationCode,
-        CredentialKind::ClientCredentials,
-        CredentialKind::PersonalAccessToken,
+    for (credential, secrets_named) in [
+        (CredentialKind::AuthorizationCode, 2),
+        (CredentialKind::ClientCredentials, 1),
+        (CredentialKind::PersonalAccessToken, 1),
     ] {
         let directory = secrets();
         let path = directory.path().join("sidecar.toml");
         init::init(&path, credential).unwrap();
         let config = load(Some(&path), &Environment::default()).unwrap();
         assert_eq!(config.warnings, []);
-        assert_eq!(config.watched.len(), 2, "{:?}", config.watched);
+        assert_eq!(config.watched.len(), 1 + secrets_named, "{:?}", config.watched);
     }
 }

@@ -24,10 +24,6 @@ pub(super) async fn readyz(State(sources): State<Arc<Sources>>) -> (StatusCode, 
         let detail = if status.state == Standing::Unsaved { " (degraded: unsaved)" } else { "" };
         return (StatusCode::OK, format!("ready{detail}\n"));
     }
-    let reason = status.trouble.as_deref().unwrap_or(match status.state {
-        Standing::SignedOut => "no grant yet: provide a refresh token",
-        Standing::Rejected => "the upstream refuses the personal access token",
-        _ => "the first token is still being obtained",
-    });
+    let reason = status.trouble.as_deref().unwrap_or("the first token is still being obtained");
     (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n"))
 }

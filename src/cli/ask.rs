@@ -1,5 +1,6 @@
 //! A question to the admin listener of a running sidecar.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,10 +11,12 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::config::Config;
 use crate::guard::CALLER_KEY;
 use crate::net::listen::Address;
 use crate::secret::Secret;
+
+use super::style::complain;
+use super::{ConfigFile, block_on};
 
 /// Longest time for an answer: it comes from memory, but for an exchange, which may take a minute.
 const LIMIT: Duration = Duration::from_secs(75);
@@ -25,13 +28,21 @@ const MAX_ANSWER: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AskError {
     /// Nobody listens there.
-    #[error("no sidecar answers at {address}: {reason}; is it running with this configuration?")]
+    #[error(
+        "no sidecar answers at {address}: {reason}; is it running? `--admin` names another address"
+    )]
     Silent {
         /// The admin address that was tried last.
         address: String,
         /// What the system says.
         reason: String,
     },
+    /// What listens there speaks something else.
+    #[error("something else than a sidecar listens at {0}: correct listen.admin or --admin")]
+    Stranger(String),
+    /// The system chose the port, and only the log knows it.
+    #[error("listen.admin has port 0: use --admin with the address that the log of run names")]
+    AnyPort,
     /// The configuration names no admin address.
     #[error("listen.admin is empty, so that a running sidecar cannot be asked")]
     NoAddress,
@@ -40,17 +51,54 @@ pub(super) enum AskError {
     Runtime(#[from] std::io::Error),
 }
 
-/// Asks the sidecar that runs with this configuration.
-pub(super) async fn ask(
-    config: &Config,
+/// Which sidecar to ask.
+#[derive(Debug, clap::Args)]
+pub(super) struct Whom {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Admin address of the sidecar; without it, that of the configuration.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "config")]
+    admin: Option<Address>,
+}
+
+impl Whom {
+    /// Asks it. Where no configuration can be read, the default admin address is asked: a sidecar runs
+    /// on when its files are gone, and then its state is wanted most.
+    pub(super) fn ask(&self, method: Method, path: &str) -> Result<(StatusCode, Bytes), AskError> {
+        let (addresses, key) = match &self.admin {
+            Some(address) => (vec![address.clone()], None),
+            None => match self.file.source().load() {
+                Ok(config) => (config.listen.admin, config.guard.caller_key),
+                Err(errors) => {
+                    complain(format_args!("{errors}\nAsking the default admin address instead."));
+                    (vec![DEFAULT], None)
+                }
+            },
+        };
+        block_on(ask(&addresses, key.as_ref(), method, path))
+    }
+}
+
+/// The default of `listen.admin`, but for `::1`.
+const DEFAULT: Address = Address::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9181));
+
+async fn ask(
+    addresses: &[Address],
+    key: Option<&Secret>,
     method: Method,
     path: &str,
 ) -> Result<(StatusCode, Bytes), AskError> {
     let mut last = AskError::NoAddress;
-    for address in &config.listen.admin {
-        let asked = at(address, method.clone(), path, config.guard.caller_key.as_ref());
+    for address in addresses {
+        if matches!(address, Address::Tcp(address) if address.port() == 0) {
+            return Err(AskError::AnyPort);
+        }
+        let asked = at(address, method.clone(), path, key);
         let reason = match tokio::time::timeout(LIMIT, asked).await {
             Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) if error.is::<hyper::Error>() => {
+                return Err(AskError::Stranger(address.to_string()));
+            }
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };

@@ -15,6 +15,8 @@ use crate::net::tls::Trust;
 use crate::token::current::{Access, Bearer};
 use crate::token::endpoint::{Line, Reply};
 use crate::token::refresher::{Handle, Refresher};
+use crate::token::source::Credential;
+use crate::token::state::Standing;
 use crate::token::status::Status;
 
 use super::style::{complain, relative, say};
@@ -65,10 +67,24 @@ async fn checked(config: Config, online: bool) -> Result<(), Failure> {
         connect_timeout: config.upstream.connect_timeout,
         tls_timeout: config.upstream.tls_timeout,
     };
-    let (refresher, handle) = Refresher::new(config.token, trust, upstream.clone())?;
-    say("ok  credential and state directory");
-    if !online {
+    let directory = config.token.state_directory.clone();
+    let stores = matches!(config.token.credential, Credential::AuthorizationCode(_));
+    if stores && !online && !directory.exists() {
+        // A check changes nothing: `run` makes the directory.
+        seeded(&config.token.credential)?;
+        say(format_args!("ok  state directory {} (run will make it)", directory.display()));
         return Ok(());
+    }
+    let (refresher, handle) = Refresher::new(config.token, trust, upstream.clone())?;
+    if stores {
+        say(format_args!("ok  state directory {}", directory.display()));
+    }
+    if !online {
+        let status = handle.status.borrow();
+        return match &status.trouble {
+            Some(trouble) => Err(trouble.clone().into()),
+            None => Ok(()),
+        };
     }
     let (drainer, drain) = drain::channel();
     let working = tokio::spawn(refresher.run(drain));
@@ -76,6 +92,16 @@ async fn checked(config: Config, online: bool) -> Result<(), Failure> {
     drainer.drain(Duration::ZERO);
     working.await?;
     result.map_err(|_| "no answer in time")?
+}
+
+/// Without a stored grant there must be a refresh token to begin with.
+fn seeded(credential: &Credential) -> Result<(), Failure> {
+    match credential {
+        Credential::AuthorizationCode(code) if code.seed.is_none() => {
+            Err(Standing::SignedOut.advice().unwrap_or_default().into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Waits for a token and tries it.
@@ -95,6 +121,12 @@ async fn tried(mut handle: Handle, upstream: &Dial) -> Result<(), Failure> {
                         it, and the token needs the scope read"
                     .into(),
             );
+        }
+        StatusCode::UNAUTHORIZED => {
+            return Err("the API does not accept the token: provide a new one".into());
+        }
+        StatusCode::TOO_MANY_REQUESTS => {
+            return Err("the API's limit of requests is used up: try again in a minute".into());
         }
         status => return Err(format!("the API answered {status}").into()),
     }

@@ -24,13 +24,13 @@ use super::style::{Ticker, complain, relative, say};
 #[derive(Debug, clap::Args)]
 pub(super) struct Demo {
     /// End by itself after this time, such as 30s, with a summary.
-    #[arg(long = "for", value_name = "SPAN", value_parser = super::span)]
+    #[arg(long = "for", value_name = "SPAN", value_parser = super::life)]
     limit: Option<Duration>,
     /// The authorization server to imitate: league8, league9 or rfc9700.
     #[arg(long, default_value_t = Personality::League9)]
     personality: Personality,
     /// Life of an access token; its refresh comes after two thirds of it.
-    #[arg(long, value_name = "SPAN", default_value = "20s", value_parser = super::span)]
+    #[arg(long, value_name = "SPAN", default_value = "20s", value_parser = super::life)]
     access_life: Duration,
     /// Let the simulated API limit requests per minute, as the real one does with 60.
     #[arg(long, value_name = "N")]
@@ -114,14 +114,15 @@ fn line(report: &Report, now: Timestamp) -> String {
     let token = &report.token;
     let refresh = token.next_exchange_at.map_or("now".into(), |next| relative(next, now));
     format!(
-        "requests {}  generation {}  refresh {refresh}  rotations {}  401s that callers saw {}",
+        "requests {} · token no. {} · next refresh {refresh} · refreshed {} times · 401s that callers \
+         saw: {}",
         report.traffic.answers, token.generation, token.rotations, report.traffic.unauthorized
     )
 }
 
 fn summary(report: &Report) -> String {
     format!(
-        "\n{} requests answered, {} with an error, {} with 401; {} rotations of the refresh token.",
+        "\nRequests answered: {}; with an error: {}; with 401: {}. Rotations of the refresh token: {}.",
         report.traffic.answers,
         report.traffic.errors,
         report.traffic.unauthorized,

@@ -17,11 +17,15 @@ pub(super) struct Init {
     /// The kind of credential to prepare.
     #[arg(long, value_enum, default_value_t = CredentialKind::AuthorizationCode)]
     credential: CredentialKind,
+    /// Write every setting there is, with its meaning, range and default.
+    #[arg(long, conflicts_with = "credential")]
+    full: bool,
 }
 
 impl Init {
     pub(super) fn perform(self) -> Exit {
-        match init(&self.file, self.credential) {
+        let template = if self.full { REFERENCE } else { self.credential.template() };
+        match write(&self.file, template) {
             Ok(()) => {
                 let file = self.file.display();
                 say(format_args!("{file} is written. Fill it in, then try it:\n"));
@@ -36,14 +40,20 @@ impl Init {
     }
 }
 
+/// Every setting there is.
+const REFERENCE: &str = include_str!("../../config/sidecar.toml");
+
 /// Which credential the configuration is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum CredentialKind {
     /// An OAuth2 app to which a person signs in once.
+    #[value(alias = "authorization_code")]
     AuthorizationCode,
     /// An OAuth2 app that acts for itself.
+    #[value(alias = "client_credentials")]
     ClientCredentials,
     /// A token that a person made.
+    #[value(alias = "personal_access_token")]
     PersonalAccessToken,
 }
 
@@ -92,6 +102,10 @@ pub enum InitError {
 ///
 /// [`InitError`]; whatever stands at `path` already, even a dangling link, is left as it is.
 pub fn init(path: &Path, credential: CredentialKind) -> Result<(), InitError> {
+    write(path, credential.template())
+}
+
+fn write(path: &Path, template: &str) -> Result<(), InitError> {
     let refused = |error: io::Error| match error.kind() {
         io::ErrorKind::AlreadyExists => InitError::Exists(path.to_owned()),
         io::ErrorKind::NotFound => InitError::NoDirectory(path.to_owned()),
@@ -99,7 +113,7 @@ pub fn init(path: &Path, credential: CredentialKind) -> Result<(), InitError> {
     };
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(refused)?;
-    file.write_all(credential.template().as_bytes())
+    file.write_all(template.as_bytes())
         .and_then(|()| file.sync_all())
         .map_err(|error| InitError::Unwritable { path: path.to_owned(), error })
 }

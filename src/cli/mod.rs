@@ -24,22 +24,25 @@ use crate::config::{self, Config, Environment, Source};
 use style::complain;
 
 /// Puts a valid bearer token on every request to the WebWork Tracker API.
-///
-/// Point any HTTP tool at http://localhost:9180 instead of https://api.webwork-tracker.com; the
-/// sidecar obtains, refreshes and sends the token.
 #[derive(Debug, Parser)]
-#[command(name = "webwork-sidecar", version, after_help = EXAMPLES)]
+#[command(name = "webwork-sidecar", version, long_about = ABOUT, after_help = EXAMPLES)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
+const ABOUT: &str = "\
+Puts a valid bearer token on every request to the WebWork Tracker API.
+
+Point any HTTP tool at http://localhost:9180 instead of https://api.webwork-tracker.com; the sidecar
+obtains, refreshes and sends the token.";
+
 const EXAMPLES: &str = "\
 Examples:
   webwork-sidecar demo                          see it work, with a simulated API
   webwork-sidecar init                          write a commented sidecar.toml
-  webwork-sidecar check --online                try the configuration
-  webwork-sidecar run                           do the work
+  webwork-sidecar check --config sidecar.toml --online
+  webwork-sidecar run --config sidecar.toml     do the work
   curl http://localhost:9180/api/v2/workspaces
 
 Exit codes: 0 done, 1 it did not work, 2 the configuration or the command line is wrong.";
@@ -102,6 +105,14 @@ pub fn perform(arguments: Arguments) -> Exit {
 fn block_on<T, E: From<std::io::Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(work)
+}
+
+/// Reads a life, which has to be some.
+fn life(text: &str) -> Result<Duration, &'static str> {
+    span(text).and_then(|life| match life.is_zero() {
+        true => Err("it must be longer than nothing, such as 20s"),
+        false => Ok(life),
+    })
 }
 
 /// Reads a span of time from an argument.

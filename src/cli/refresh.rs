@@ -5,24 +5,20 @@ use serde_json::Value;
 
 use crate::admin::Report;
 
-use super::ask::ask;
+use super::Exit;
+use super::ask::Whom;
 use super::style::{complain, say};
-use super::{ConfigFile, Exit, block_on};
 
 /// Arguments of `refresh`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Refresh {
     #[command(flatten)]
-    file: ConfigFile,
+    whom: Whom,
 }
 
 impl Refresh {
     pub(super) fn perform(self) -> Exit {
-        let config = match self.file.load() {
-            Ok(config) => config,
-            Err(exit) => return exit,
-        };
-        let (status, content) = match block_on(ask(&config, Method::POST, "/refresh")) {
+        let (status, content) = match self.whom.ask(Method::POST, "/refresh") {
             Ok(answer) => answer,
             Err(error) => {
                 complain(error);

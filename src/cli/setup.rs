@@ -126,13 +126,13 @@ impl Access {
         let mut written = Vec::new();
         for (name, credential) in credentials {
             let path = directory.join(name);
-            write(&path, &format!("{}\n{credential}", self.common(directory, ports)))?;
+            write(&path, &format!("{}\n{credential}", self.common(ports)))?;
             written.push(path);
         }
         Ok(written)
     }
 
-    fn common(&self, directory: &Path, ports: Ports) -> String {
+    fn common(&self, ports: Ports) -> String {
         let mut text = format!("[upstream]\nurl = {:?}\n", self.url);
         if !self.ca_pem.is_empty() {
             text.push_str("ca_file = \"ca.pem\"\n");
@@ -140,9 +140,8 @@ impl Access {
         if ports == Ports::Free {
             text.push_str("\n[listen]\nproxy = [\"127.0.0.1:0\"]\nadmin = [\"127.0.0.1:0\"]\n");
         }
-        // A JSON text is a TOML text, too: both escape quotes and backslashes the same way.
-        let state = serde_json::Value::from(directory.join("state").to_string_lossy());
-        text + &format!("\n[state]\ndirectory = {state}\n")
+        text.push_str("\n[state]\ndirectory = \"state\"\n");
+        text
     }
 }
 

@@ -14,6 +14,7 @@ use super::style::{complain, say};
 
 /// Arguments of `simulate`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
 pub(super) struct Simulate {
     /// Address to listen on; port 0 lets the system choose.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443")]
@@ -25,10 +26,10 @@ pub(super) struct Simulate {
     #[arg(long, default_value_t = Personality::League9)]
     personality: Personality,
     /// Life of an access token, such as 20s or 15d.
-    #[arg(long, value_name = "SPAN", default_value = "15d", value_parser = super::span)]
+    #[arg(long, value_name = "SPAN", default_value = "15d", value_parser = super::life)]
     access_life: Duration,
     /// Life of a refresh token.
-    #[arg(long, value_name = "SPAN", default_value = "30d", value_parser = super::span)]
+    #[arg(long, value_name = "SPAN", default_value = "30d", value_parser = super::life)]
     refresh_life: Duration,
     /// How long a spent refresh token is answered with its successor again.
     #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = super::span)]
@@ -42,10 +43,24 @@ pub(super) struct Simulate {
     /// Scope of the tokens that it hands out.
     #[arg(long, default_value = "read write admin")]
     scope: ScopeSet,
-    /// Write a CA certificate, secrets and a ready configuration for each kind of credential here.
+    /// Write a CA certificate, secrets and a ready configuration for each kind of credential here. All
+    /// are new at every start: restart the sidecar then.
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
 }
+
+const HELP: &str = "\
+Make it misbehave, with its URL and the CA of --directory:
+  curl --cacert DIR/ca.pem URL/_admin/faults -d \\
+    '{\"target\":\"token_endpoint\",\"when\":\"after\",\"what\":\"cut\",\"count\":1}'
+  target  token_endpoint, api
+  when    before or after the request is processed
+  what    cut, html, garbage, truncated_json, server_error, {\"delay\":{\"ms\":500}},
+          {\"status\":{\"code\":503,\"retry_after\":5}}
+  curl --cacert DIR/ca.pem URL/_admin/revoke -d '{\"what\":\"access_tokens\"}'   or refresh_tokens
+  curl --cacert DIR/ca.pem URL/_admin/journal                               what it has seen
+
+Its data: workspaces 501 and 502, such as /api/v2/members?workspace_id=501";
 
 impl Simulate {
     pub(super) fn perform(self) -> Exit {

@@ -9,15 +9,15 @@ use crate::admin::Report;
 use crate::clock;
 use crate::token::state::Standing;
 
-use super::ask::ask;
+use super::Exit;
+use super::ask::Whom;
 use super::style::{complain, relative, say};
-use super::{ConfigFile, Exit, block_on};
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Status {
     #[command(flatten)]
-    file: ConfigFile,
+    whom: Whom,
     /// Print the whole report as JSON.
     #[arg(long)]
     json: bool,
@@ -25,11 +25,7 @@ pub(super) struct Status {
 
 impl Status {
     pub(super) fn perform(self) -> Exit {
-        let config = match self.file.load() {
-            Ok(config) => config,
-            Err(exit) => return exit,
-        };
-        let content = match block_on(ask(&config, Method::GET, "/status")) {
+        let content = match self.whom.ask(Method::GET, "/status") {
             Ok((_, content)) => content,
             Err(error) => {
                 complain(error);
@@ -112,7 +108,7 @@ fn meaning(standing: Standing) -> &'static str {
         Standing::Retrying => "the last exchange failed and will be repeated",
         Standing::Unsaved => "the newest tokens are NOT STORED yet",
         Standing::Lost => "the grant is LOST",
-        Standing::Misconfigured => "the authorization server refuses the client",
+        Standing::Misconfigured => "the authorization server refuses the client or its request",
         Standing::SignedOut => "no grant yet",
         Standing::Rejected => "the upstream refuses the personal access token",
     }

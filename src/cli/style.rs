@@ -64,10 +64,14 @@ pub(super) fn span(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {
         0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
+        120..7_200 => format!("{} min", rounded(seconds, 60)),
+        7_200..172_800 => format!("{} h", rounded(seconds, 3_600)),
+        _ => format!("{} d", rounded(seconds, 86_400)),
     }
+}
+
+fn rounded(seconds: u64, unit: u64) -> u64 {
+    (seconds + unit / 2) / unit
 }
 
 /// A time as seen from `now`, such as `in 12 d` or `3 min ago`.
@@ -88,6 +92,7 @@ mod tests {
         let told = |seconds| span(Duration::from_secs(seconds));
         assert_eq!([told(5), told(119), told(120)], ["5 s", "119 s", "2 min"]);
         assert_eq!([told(7_200), told(172_800)], ["2 h", "2 d"]);
+        assert_eq!(told(15 * 86_400 - 1), "15 d");
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub struct Listen {
     pub proxy: Vec<Address>,
     /// Who chose them.
     pub proxy_chosen: Chosen,
-    /// Addresses for health, status and sign-in; may be empty.
+    /// Addresses for health and status; may be empty.
     pub admin: Vec<Address>,
     /// Who chose them.
     pub admin_chosen: Chosen,

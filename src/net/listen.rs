@@ -68,7 +68,9 @@ impl fmt::Display for Address {
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another program has it, or another sidecar.
-    #[error("{0} is in use: stop the program that listens there, or choose another address")]
+    #[error(
+        "{0} is in use: stop the program that listens there, or set another address in listen.proxy or listen.admin"
+    )]
     InUse(Address),
     /// A file that is not a socket has the path.
     #[error("{0} is a file but not a socket: it was left alone; choose another path")]

@@ -246,7 +246,11 @@ where
             .path_and_query()
             .is_some_and(|target| target.as_str().len() > self.terms.config.max_target)
         {
-            self.own(Answer::new(Code::HeadTooLarge).message("The request target is too long."))
+            self.own(
+                Answer::new(Code::HeadTooLarge)
+                    .message("The request target is too long.")
+                    .hint("Send a shorter path and query; the limit is caller.max_target."),
+            )
         } else {
             let request =
                 request.map(|incoming| Content::new(incoming, self.terms.config.content_timeout));

@@ -136,7 +136,9 @@ pub enum TlsFault {
     #[error("the server's certificate is for another name")]
     WrongName,
     /// Nobody we trust has signed it.
-    #[error("the server's certificate is signed by an unknown authority")]
+    #[error(
+        "the server's certificate is signed by an unknown authority; a private CA belongs in upstream.ca_file"
+    )]
     UnknownAuthority,
     /// Something else is wrong with the certificate.
     #[error("the server's certificate is not acceptable ({0})")]

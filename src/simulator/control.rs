@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::clock;
@@ -27,6 +29,20 @@ pub(super) fn routes() -> Router<Arc<World>> {
         .route("/_admin/date-skew", post(set_date_skew))
         .route("/_admin/seed", post(seed))
         .route("/_admin/personal-access-token", post(issue_personal))
+}
+
+/// JSON, whatever the request calls it: `curl -d` calls everything a form.
+struct Order<T>(T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Order<T> {
+    type Rejection = (StatusCode, String);
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let bad = |why: String| (StatusCode::UNPROCESSABLE_ENTITY, format!("{why}\n"));
+        let content = Bytes::from_request(request, state).await;
+        let content = content.map_err(|rejection| bad(rejection.body_text()))?;
+        serde_json::from_slice(&content).map(Self).map_err(|error| bad(error.to_string()))
+    }
 }
 
 #[derive(Deserialize)]
@@ -63,7 +79,7 @@ async fn list(State(world): State<Arc<World>>) -> Json<Vec<Fault>> {
     Json(world.faults.list())
 }
 
-async fn add(State(world): State<Arc<World>>, Json(fault): Json<Fault>) -> StatusCode {
+async fn add(State(world): State<Arc<World>>, Order(fault): Order<Fault>) -> StatusCode {
     world.faults.add(fault);
     StatusCode::NO_CONTENT
 }
@@ -77,17 +93,20 @@ async fn journal(State(world): State<Arc<World>>) -> Json<Journal> {
     Json(world.journal.lock().clone())
 }
 
-async fn revoke(State(world): State<Arc<World>>, Json(doomed): Json<Doomed>) -> StatusCode {
+async fn revoke(State(world): State<Arc<World>>, Order(doomed): Order<Doomed>) -> StatusCode {
     world.faults.revoke(doomed.what);
     StatusCode::NO_CONTENT
 }
 
-async fn expire(State(world): State<Arc<World>>, Json(doomed): Json<Doomed>) -> StatusCode {
+async fn expire(State(world): State<Arc<World>>, Order(doomed): Order<Doomed>) -> StatusCode {
     world.faults.expire(doomed.what);
     StatusCode::NO_CONTENT
 }
 
-async fn revoke_family(State(world): State<Arc<World>>, Json(family): Json<Family>) -> StatusCode {
+async fn revoke_family(
+    State(world): State<Arc<World>>,
+    Order(family): Order<Family>,
+) -> StatusCode {
     if world.faults.revoke_family(family.refresh_token.expose()) {
         StatusCode::NO_CONTENT
     } else {
@@ -95,14 +114,14 @@ async fn revoke_family(State(world): State<Arc<World>>, Json(family): Json<Famil
     }
 }
 
-async fn set_date_skew(State(world): State<Arc<World>>, Json(skew): Json<Skew>) -> StatusCode {
+async fn set_date_skew(State(world): State<Arc<World>>, Order(skew): Order<Skew>) -> StatusCode {
     world.faults.set_date_skew(skew.seconds);
     StatusCode::NO_CONTENT
 }
 
 async fn seed(
     State(world): State<Arc<World>>,
-    Json(wish): Json<Wish>,
+    Order(wish): Order<Wish>,
 ) -> Result<Json<Value>, (StatusCode, String)> {
     let pair = world.sign_in(wish.scope()?, clock::now());
     let client = world.builtin();
@@ -115,7 +134,7 @@ async fn seed(
 
 async fn issue_personal(
     State(world): State<Arc<World>>,
-    Json(wish): Json<Wish>,
+    Order(wish): Order<Wish>,
 ) -> Result<Json<Value>, (StatusCode, String)> {
     let pair = world.issue_personal(wish.scope()?, clock::now());
     Ok(Json(json!({ "token": pair.access.expose() })))

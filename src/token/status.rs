@@ -71,7 +71,7 @@ impl Status {
             scope: grant.and_then(|grant| grant.scope.clone()),
             rotations,
             loss: state.loss(),
-            trouble: state.trouble().map(str::to_owned),
+            trouble: state.trouble().or(state.standing().advice()).map(str::to_owned),
         }
     }
 
@@ -111,8 +111,9 @@ impl Status {
             Standing::Misconfigured => {
                 tracing::error!(%generation, trouble, "the client is refused");
             }
-            Standing::SignedOut => tracing::warn!("no grant yet: provide a refresh token"),
-            Standing::Rejected => tracing::error!("the upstream refuses the personal access token"),
+            Standing::SignedOut | Standing::Rejected => {
+                tracing::error!(trouble, "there is no usable credential");
+            }
         }
     }
 }

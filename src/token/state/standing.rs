@@ -16,7 +16,7 @@ pub enum Standing {
     Retrying,
     /// The new tokens are in use, but not stored yet.
     Unsaved,
-    /// The refresh token is dead: sign in again or provide a new seed.
+    /// The refresh token is dead: provide a new one.
     Lost,
     /// The authorization server does not accept the client or its request.
     Misconfigured,
@@ -87,13 +87,31 @@ impl Loss {
     pub fn advice(self) -> &'static str {
         match self {
             Self::Refused => {
-                "the authorization server refused the refresh token as revoked or expired: sign in \
-                 again, or provide a new refresh token"
+                "the authorization server refused the refresh token as revoked or expired: \
+                 provide a new one"
             }
             Self::AnswerLost => {
                 "an answer of the authorization server was lost, and the refresh token was spent with \
-                 it: sign in again, or provide a new refresh token"
+                 it: provide a new one"
             }
+        }
+    }
+}
+
+impl Standing {
+    /// What to do about a state that explains itself.
+    pub fn advice(self) -> Option<&'static str> {
+        match self {
+            Self::SignedOut => Some(
+                "there is no grant yet: put a refresh token into the file that \
+                 credential.authorization_code.refresh_token_file names",
+            ),
+            Self::Rejected => Some(
+                "the API refuses the personal access token: make a new one at \
+                 https://webwork-tracker.com/app/settings/rest-api and put it into its file, which \
+                 is read again when it changes",
+            ),
+            _ => None,
         }
     }
 }

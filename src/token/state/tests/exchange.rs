@@ -143,7 +143,7 @@ fn a_dead_grant_is_lost_and_never_sent_again() {
     machine.sends().hears(refused(Refusal::DeadGrant)).does("Publish Ready 1, Persist 3");
     machine.hears(Event::Persisted).does("Close").stands(Standing::Lost).plans_nothing();
     assert_eq!(machine.state.loss(), Some(Loss::Refused));
-    machine.explains("sign in again");
+    machine.explains("provide a new one");
     for event in [Event::Tick, Event::Asked, Event::Reconfigured] {
         machine.hears(event).does("");
     }
@@ -153,7 +153,7 @@ fn a_dead_grant_is_lost_and_never_sent_again() {
         .restarts()
         .does("Publish Ready 1")
         .stands(Standing::Lost)
-        .explains("sign in");
+        .explains("provide a new one");
     machine.clone_of().after(LIFE).does("Publish SignInRequired");
     machine.hears(Event::Rejected(Generation(1))).does("Publish SignInRequired, Settle");
 }

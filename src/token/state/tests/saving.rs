@@ -39,7 +39,7 @@ fn what_is_not_stored_about_a_failure_does_not_hide_the_failure() {
     let mut machine = Machine::rotating();
     machine.sends().hears(refused(Refusal::DeadGrant)).hears(failed()).stands(Standing::Lost);
     machine.explains("no space left").when_due().does("Persist 3").hears(Event::Persisted);
-    machine.stands(Standing::Lost).explains("sign in again");
+    machine.stands(Standing::Lost).explains("provide a new one");
     let mut machine = Machine::rotating();
     machine.sends().hears(refused(Refusal::Client)).hears(failed());
     machine.stands(Standing::Misconfigured).when_due().hears(Event::Persisted);
