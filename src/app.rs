@@ -13,6 +13,7 @@
 mod control;
 mod gates;
 mod reload;
+mod sockets;
 
 use std::io;
 use std::num::NonZero;
@@ -36,6 +37,7 @@ use crate::token::setup::SetupError;
 use control::{Admin, Control};
 use gates::gates;
 use reload::Reload;
+use sockets::SocketFiles;
 
 /// Why the sidecar cannot start. Nothing has been changed or sent.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +81,7 @@ pub struct Running {
     control: JoinHandle<()>,
     control_end: Drainer,
     sources: Sources,
+    files: SocketFiles,
 }
 
 impl App {
@@ -121,9 +124,10 @@ impl App {
         let (drainer, drain) = drain::channel();
         let (control_end, end) = drain::channel();
         let sources = self.sources(&drain);
+        let files = SocketFiles::of(self.proxy.iter().chain(&self.admin));
         let cores = self.cores(&drain)?;
         let control = Control {
-            admin: Admin::new(&self.config, &mut self.admin, &sources, end)?,
+            admin: Admin::new(&self.config, &mut self.admin, &sources, end.clone())?,
             reload: Reload {
                 source: self.source,
                 watched: self.config.watched,
@@ -131,6 +135,7 @@ impl App {
             },
             refresher: self.refresher,
             drain,
+            end,
         };
         let mut threads = Vec::new();
         for (number, core) in cores.into_iter().enumerate() {
@@ -138,7 +143,7 @@ impl App {
         }
         let control = spawn("control".into(), move || control.run())?;
         let within = self.config.drain;
-        Ok(Running { drainer, within, threads, control, control_end, sources })
+        Ok(Running { drainer, within, threads, control, control_end, sources, files })
     }
 
     fn sources(&self, drain: &Drain) -> Sources {
@@ -205,6 +210,7 @@ impl Running {
         }
         self.control_end.drain(LAST_ANSWERS);
         self.control.join().ok();
+        self.files.remove();
     }
 }
 

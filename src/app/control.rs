@@ -27,6 +27,7 @@ pub(super) struct Control {
     pub(super) reload: Reload,
     pub(super) admin: Admin,
     pub(super) drain: Drain,
+    pub(super) end: Drain,
 }
 
 impl Control {
@@ -40,7 +41,7 @@ impl Control {
         let local = LocalSet::new();
         local.block_on(&runtime, async {
             tokio::task::spawn_local(self.reload.watch());
-            let refresher = tokio::spawn(self.refresher.run(self.drain));
+            let refresher = tokio::spawn(self.refresher.run(self.drain, self.end));
             let served = self.admin.serve().await;
             // Whatever ends the admin listener, an exchange on the wire is finished first.
             refresher.await.ok();

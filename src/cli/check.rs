@@ -87,7 +87,7 @@ async fn checked(config: Config, online: bool) -> Result<(), Failure> {
         };
     }
     let (drainer, drain) = drain::channel();
-    let working = tokio::spawn(refresher.run(drain));
+    let working = tokio::spawn(refresher.run(drain.clone(), drain));
     let result = tokio::time::timeout(LIMIT, tried(handle, &upstream)).await;
     drainer.drain(Duration::ZERO);
     working.await?;

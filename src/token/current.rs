@@ -138,16 +138,27 @@ impl CurrentToken {
     /// not stop it.
     pub async fn rejected(&self, bearer: &Bearer) -> Verdict {
         let generation = bearer.generation();
-        if let Access::Ready(current) = &**self.load()
-            && current.generation() > generation
-        {
-            return Verdict::Replay(current.clone());
+        if let Some(newer) = self.newer_than(generation) {
+            return Verdict::Replay(newer);
         }
         let (reply, answer) = oneshot::channel();
-        if self.rejections.send(Rejection { generation, reply }).is_err() {
-            return Verdict::Pass;
+        let reported = self.rejections.send(Rejection { generation, reply }).is_ok();
+        match answer.await {
+            Ok(verdict) if reported => verdict,
+            // The refresher has ended: what it published last is the last word, and if that is not
+            // newer, the 401 is our own trouble.
+            _ => match self.newer_than(generation) {
+                Some(newer) => Verdict::Replay(newer),
+                None => Verdict::Unavailable(Unavailable::Pending),
+            },
         }
-        answer.await.unwrap_or(Verdict::Pass)
+    }
+
+    fn newer_than(&self, generation: Generation) -> Option<Bearer> {
+        match &**self.load() {
+            Access::Ready(current) if current.generation() > generation => Some(current.clone()),
+            _ => None,
+        }
     }
 }
 
@@ -223,6 +234,29 @@ mod tests {
             matches!(current.rejected(&bearer(1)).await, Verdict::Replay(b) if b.generation() == Generation(2))
         );
         assert!(reports.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn an_end_of_the_refresher_is_never_a_401() {
+        let (publisher, current, reports) = channel();
+        publisher.publish(Access::Ready(bearer(2)));
+        drop(reports);
+        let verdict = current.rejected(&bearer(2)).await;
+        assert!(matches!(verdict, Verdict::Unavailable(Unavailable::Pending)), "{verdict:?}");
+    }
+
+    #[tokio::test]
+    async fn a_report_that_is_dropped_finds_what_was_published_last() {
+        let (publisher, current, mut reports) = channel();
+        publisher.publish(Access::Ready(bearer(2)));
+        let refresher = tokio::spawn(async move {
+            let report = reports.recv().await.unwrap();
+            publisher.publish(Access::Ready(bearer(3)));
+            drop(report);
+        });
+        let verdict = current.rejected(&bearer(2)).await;
+        assert!(matches!(verdict, Verdict::Replay(b) if b.generation() == Generation(3)));
+        refresher.await.unwrap();
     }
 
     #[tokio::test]

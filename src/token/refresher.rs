@@ -84,6 +84,7 @@ pub struct Refresher {
     operations: JoinSet<Done>,
     performing: Option<Operation>,
     rotations: u64,
+    changed: Option<Credential>,
 }
 
 impl Refresher {
@@ -116,6 +117,7 @@ impl Refresher {
             operations: JoinSet::new(),
             performing: None,
             rotations: 0,
+            changed: None,
         };
         for event in provided(&refresher.config.credential, now) {
             refresher.decide(event);
@@ -123,19 +125,21 @@ impl Refresher {
         Ok((refresher, Handle { current, status: seen, orders: orders_in }))
     }
 
-    /// Works until `drain` begins and nothing is left that must be finished.
-    pub async fn run(mut self, drain: Drain) {
+    /// Works until `end` begins and nothing is left that must be finished. From the drain on nothing new
+    /// is begun, but requests that still run learn what becomes of their 401s.
+    pub async fn run(mut self, drain: Drain, end: Drain) {
         self.status.borrow().log();
         self.decide(Event::Tick);
-        let mut draining = std::pin::pin!(drain.began());
+        let mut ended = std::pin::pin!(end.began());
         loop {
             let nap = self.nap();
+            let goes_on = !drain.has_begun() || self.state.must_finish();
             tokio::select! {
                 Some(done) = self.operations.join_next() => self.finished(done),
                 Some(report) = self.reports.recv() => self.rejected(report),
                 Some(order) = self.orders.recv() => self.order(order),
-                () = tokio::time::sleep(nap) => self.wake().await,
-                _ = &mut draining => break,
+                () = tokio::time::sleep(nap), if goes_on => self.wake().await,
+                _ = &mut ended => break,
             }
         }
         let last_work = async {
@@ -174,11 +178,12 @@ impl Refresher {
         let store = self.tools.store.clone().filter(|_| self.performing.is_none())?;
         let before = self.stamp;
         let looked = tokio::task::spawn_blocking(move || {
-            let stamp = store.stamp().ok().flatten();
-            let record = if stamp == before { None } else { store.load().ok().flatten() };
-            (stamp, record)
+            let stamp = store.stamp().ok()?;
+            let record = if stamp == before { None } else { store.load().ok()? };
+            Some((stamp, record))
         });
-        let (stamp, record) = looked.await.ok()?;
+        // What cannot be read now is looked at again.
+        let (stamp, record) = looked.await.ok()??;
         self.stamp = stamp;
         record.map(|record| record.seen_by(&self.tools.empty_record()))
     }
@@ -212,6 +217,17 @@ impl Refresher {
 
     fn change(&mut self, credential: Credential) {
         let now = clock::now();
+        if self.performing.is_some() {
+            // What is on its way belongs to the old one.
+            self.changed = Some(credential);
+            return;
+        }
+        if !self.config.credential.is_same_client(&credential) {
+            tracing::error!(
+                "the kind of credential, client_id or token_url has changed: restart to apply it"
+            );
+            return;
+        }
         self.config.credential = credential;
         match self.tools.equip(&self.config, self.trust.clone()) {
             Ok(()) => {
@@ -241,6 +257,11 @@ impl Refresher {
             (Err(_), None) => return,
         };
         self.decide(event);
+        if self.performing.is_none()
+            && let Some(credential) = self.changed.take()
+        {
+            self.change(credential);
+        }
     }
 
     /// One step of the machine, and what it asks for.
@@ -253,7 +274,8 @@ impl Refresher {
             self.perform(action);
         }
         let after = (self.state.standing(), self.state.grant().map(|grant| grant.generation));
-        if before.1.is_some() && after.1 > before.1 {
+        let fixed = matches!(self.config.credential, Credential::PersonalAccessToken(_));
+        if !fixed && before.1.is_some() && after.1 > before.1 {
             self.rotations += 1;
         }
         self.report(before.0 != after.0, now.wall());
@@ -267,9 +289,12 @@ impl Refresher {
             }
             Action::Settle => self.settle(),
             Action::Close => {
+                // While the lock is ours: what another process writes later must look new.
+                if let Some(Ok(stamp)) = self.tools.store.as_ref().map(|store| store.stamp()) {
+                    self.stamp = stamp;
+                }
                 self.lock = None;
                 self.tools.line = None;
-                self.stamp = self.tools.store.as_ref().and_then(|store| store.stamp().ok()?);
             }
             other => {
                 if let Some(operation) = Operation::of(other) {

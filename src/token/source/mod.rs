@@ -19,6 +19,21 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// Whether grants of one are of use to the other.
+    pub fn is_same_client(&self, other: &Self) -> bool {
+        let identity = |app: &Registration| (app.client_id.clone(), app.token_url.clone());
+        match (self, other) {
+            (Self::AuthorizationCode(a), Self::AuthorizationCode(b)) => {
+                identity(&a.registration) == identity(&b.registration)
+            }
+            (Self::ClientCredentials(a), Self::ClientCredentials(b)) => {
+                identity(&a.registration) == identity(&b.registration)
+            }
+            (Self::PersonalAccessToken(_), Self::PersonalAccessToken(_)) => true,
+            _ => false,
+        }
+    }
+
     /// Its name, as the configuration writes it.
     pub fn kind(&self) -> &'static str {
         match self {
