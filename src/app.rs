@@ -124,7 +124,7 @@ impl App {
         let (drainer, drain) = drain::channel();
         let (control_end, end) = drain::channel();
         let sources = self.sources(&drain);
-        let files = SocketFiles::of(self.proxy.iter().chain(&self.admin));
+        let files = SocketFiles::of(&self.proxy, &self.admin);
         let cores = self.cores(&drain)?;
         let control = Control {
             admin: Admin::new(&self.config, &mut self.admin, &sources, end.clone())?,
