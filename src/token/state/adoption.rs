@@ -41,7 +41,8 @@ impl State {
         }
     }
 
-    fn outlook_after(&self, news: bool, now: Moment) -> Outlook {
+    /// The plan for what the record says; without news the present one goes on.
+    pub(super) fn outlook_after(&self, news: bool, now: Moment) -> Outlook {
         match (&self.outlook, self.record.loss) {
             (Outlook::Retry { .. } | Outlook::Misconfigured(_), None) if !news => {
                 self.outlook.clone()

@@ -5,12 +5,14 @@ use crate::clock::{Deadline, Moment};
 use super::super::grant::Grant;
 use super::super::record::{Intent, Record};
 use super::{
-    Action, Ask, Event, Issue, Kind, Loss, Outcome, Outlook, Phase, Refusal, State, schedule,
+    Action, Ask, Client, Event, Issue, Kind, Loss, Outcome, Outlook, Phase, Refusal, State,
+    schedule,
 };
 
 impl State {
     pub(super) fn begin(&mut self, now: Moment, actions: &mut Vec<Action>) {
         self.begun = Some(now);
+        self.client = Client::AsBegun;
         match self.kind {
             Kind::Rotating if self.refresh_token().is_none() => self.outlook = Outlook::SignedOut,
             Kind::Rotating => self.perform(Phase::Opening, Action::Open, actions),
@@ -74,11 +76,11 @@ impl State {
             && stored.revision > self.record.revision
         {
             self.take(stored, now);
-            let settled = self.doubt().is_none() && self.pending.is_none();
-            if settled && self.record.generation > mine || !self.may_exchange() {
-                self.rest(actions);
-                return;
-            }
+        }
+        let settled = self.doubt().is_none() && self.pending.is_none();
+        if settled && self.record.generation > mine || !self.may_exchange() {
+            self.rest(actions);
+            return;
         }
         self.reconsider(now, actions);
     }
@@ -113,8 +115,10 @@ impl State {
                 self.give_up(loss, now, actions);
             }
             // Without a refresh token no grant can be dead: the server means the request.
-            Outcome::Refused(Refusal::DeadGrant) => self.misconfigured(Refusal::Request, actions),
-            Outcome::Refused(refusal) => self.misconfigured(refusal, actions),
+            Outcome::Refused(Refusal::DeadGrant) => {
+                self.misconfigured(Refusal::Request, now, actions)
+            }
+            Outcome::Refused(refusal) => self.misconfigured(refusal, now, actions),
             Outcome::Throttled { retry_after, detail } => {
                 self.fail(detail, now);
                 self.wait_at_least(retry_after.unwrap_or_default(), now);
@@ -194,9 +198,13 @@ impl State {
         self.persist(None, actions);
     }
 
-    fn misconfigured(&mut self, refusal: Refusal, actions: &mut Vec<Action>) {
+    /// A refusal waits for the operator, who may have acted while the exchange was on its way.
+    fn misconfigured(&mut self, refusal: Refusal, now: Moment, actions: &mut Vec<Action>) {
         self.trouble = Some(refusal.advice().into());
-        self.outlook = Outlook::Misconfigured(refusal);
+        self.outlook = match self.client {
+            Client::AsBegun => Outlook::Misconfigured(refusal),
+            Client::Changed => self.soon(now),
+        };
         self.close_intent(actions);
     }
 

@@ -92,6 +92,7 @@ pub struct State {
     /// The access token that the upstream refused, if it is still the current one.
     refused: Option<Generation>,
     breaker: Breaker,
+    client: Client,
     /// Until when the server asked to be left alone.
     quiet: Option<Deadline>,
     /// When the last exchange began, whether or not it came to a request.
@@ -109,6 +110,15 @@ struct Pending {
     seed: Seed,
     /// An exchange of it whose answer never came.
     doubt: Option<Doubt>,
+}
+
+/// Whether a refusal of the client still speaks of the client as it is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Client {
+    /// As when the exchange began.
+    AsBegun,
+    /// The operator has changed it since.
+    Changed,
 }
 
 /// The step that is being performed.
@@ -174,6 +184,7 @@ impl State {
             outlook: Outlook::Scheduled,
             refused: None,
             breaker: Breaker::default(),
+            client: Client::AsBegun,
             quiet: None,
             begun: None,
             sent: None,

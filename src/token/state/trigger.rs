@@ -9,7 +9,7 @@ use super::super::grant::Seed;
 use super::super::record::Record;
 use super::doubt::Doubt;
 use super::view::Waiting;
-use super::{Action, Issue, Kind, Outlook, Pending, Phase, State};
+use super::{Action, Client, Issue, Kind, Outlook, Pending, Phase, State};
 
 impl State {
     pub(super) fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
@@ -69,24 +69,25 @@ impl State {
         self.tick(now, actions);
     }
 
-    /// A seed that was exchanged, refused or given before is no news.
+    /// The seed that the operator provided last counts, and it waits for the end of an exchange.
     pub(super) fn seeded(&mut self, seed: Seed) {
-        let held = self.grant.as_ref().and_then(|grant| grant.refresh.as_ref());
-        let known = self.record.seed == Some(seed.fingerprint())
-            || held == Some(seed.token())
-            || self.pending.as_ref().is_some_and(|pending| pending.seed == seed);
-        if self.is_rotating() && !known {
-            self.offered = Some(seed);
-        }
+        self.offered = Some(seed).filter(|_| self.is_rotating());
     }
 
-    /// Goes over to a seed that was provided, between exchanges.
+    /// Goes over to the seed that was provided, between exchanges. While the lock is waited for there
+    /// is no exchange yet, and another process may be spending the seed from before.
     pub(super) fn take_up_seed(&mut self, now: Moment) {
-        if self.phase != Phase::Resting {
+        if !matches!(self.phase, Phase::Resting | Phase::Opening) {
             return;
         }
         let Some(seed) = self.offered.take() else { return };
-        if self.record.seed != Some(seed.fingerprint()) {
+        let held = self.grant.as_ref().and_then(|grant| grant.refresh.as_ref());
+        if self.record.seed == Some(seed.fingerprint()) || held == Some(seed.token()) {
+            // It is taken or refused already; one from before it is not to be tried any more.
+            if self.pending.take().is_some() {
+                self.outlook = self.outlook_after(true, now);
+            }
+        } else if self.pending.as_ref().is_none_or(|pending| pending.seed != seed) {
             let doubt = Doubt::about(Some(seed.token()), self.record.intent, None);
             self.pending = Some(Pending { seed, doubt });
             self.outlook = self.soon(now);
@@ -105,6 +106,7 @@ impl State {
     }
 
     pub(super) fn reconfigured(&mut self, now: Moment) {
+        self.client = Client::Changed;
         if matches!(self.outlook, Outlook::Misconfigured(_)) {
             self.outlook = self.soon(now);
         }

@@ -44,13 +44,11 @@ impl State {
         if self.is_holding(now) {
             return Access::Hold;
         }
-        let stuck = !matches!(self.outlook, Outlook::Scheduled | Outlook::Retry { .. });
+        // Nothing will make a refused token good again once its grant is lost.
+        let dead = self.record.loss.is_some() && self.is_refused();
         match &self.grant {
-            Some(_) if matches!(self.outlook, Outlook::Lost(_)) && self.is_refused() => {
-                Access::Unavailable(Unavailable::SignInRequired)
-            }
-            Some(grant) if !self.is_expired(now) => Access::Ready(grant.bearer()),
-            _ if stuck => Access::Unavailable(Unavailable::SignInRequired),
+            Some(grant) if !dead && !self.is_expired(now) => Access::Ready(grant.bearer()),
+            _ if !self.may_exchange() => Access::Unavailable(Unavailable::SignInRequired),
             Some(_) => Access::Unavailable(Unavailable::Expired),
             None => Access::Unavailable(Unavailable::Pending),
         }

@@ -174,6 +174,15 @@ fn a_client_that_is_refused_keeps_its_refresh_token_and_waits_for_the_operator()
 }
 
 #[test]
+fn a_client_that_was_corrected_meanwhile_is_tried_again() {
+    let mut machine = Machine::rotating();
+    machine.sends().hears(Event::Reconfigured).does("").hears(refused(Refusal::Client));
+    machine.hears(Event::Persisted).hears(Event::Tick).does("Open").takes_the_steps();
+    machine.hears(refused(Refusal::Client)).hears(Event::Persisted).plans_nothing();
+    machine.stands(Standing::Misconfigured);
+}
+
+#[test]
 fn the_operator_gets_a_new_token_but_not_one_after_the_other() {
     let mut machine = Machine::rotating();
     machine.hears(Event::Asked).does("Open").hears(Event::Asked).does("");

@@ -75,6 +75,15 @@ fn a_lost_grant_is_left_by_a_seed_and_comes_back_when_that_is_refused() {
 }
 
 #[test]
+fn a_seed_does_not_bring_a_dead_token_back_into_use() {
+    let mut machine = Machine::rotating();
+    machine.hears(Event::Rejected(Generation(1))).takes_the_steps();
+    machine.hears(refused(Refusal::DeadGrant)).hears(Event::Persisted).shows("SignInRequired");
+    machine.hears(Event::Seeded(seed("new"))).does("Publish Expired").sends().shows("Hold");
+    machine.hears(throttled(None)).does("Publish Expired, Persist 5");
+}
+
+#[test]
 fn an_exchange_ends_with_the_token_with_which_it_began() {
     let mut machine = Machine::rotating();
     machine.when_due().hears_all([Event::Opened(None), Event::Rehearsed]);
@@ -148,4 +157,36 @@ fn a_seed_taken_by_another_process_is_not_taken_twice() {
     stored.seed = Some(seed("seed").fingerprint());
     machine.hears(Event::Opened(Some(stored))).does("Publish Ready 1, Close");
     machine.stands(Standing::Active);
+}
+
+#[test]
+fn a_seed_that_another_process_took_withdraws_the_one_from_before() {
+    let mut machine = Machine::rotating();
+    let planned = machine.wait();
+    let mut stored = record();
+    stored.revision = 3;
+    stored.seed = Some(seed("second").fingerprint());
+    machine.hears(Event::Seeded(seed("first"))).hears(Event::Seen(stored));
+    machine.hears(Event::Seeded(seed("second"))).hears(Event::Tick).does("");
+    assert_eq!(machine.wait(), planned);
+}
+
+#[test]
+fn a_newer_seed_replaces_one_that_waits_for_the_lock() {
+    let mut machine = Machine::rotating();
+    machine.hears(Event::Seeded(seed("first"))).when_due().does("Open");
+    machine
+        .hears(Event::Seeded(seed("second")))
+        .takes_the_steps()
+        .does("Publish Hold, Send second");
+}
+
+#[test]
+fn a_seed_withdrawn_while_the_lock_is_waited_for_leaves_a_loss_a_loss() {
+    let mut lost = record();
+    (lost.loss, lost.seed) = (Some(Loss::Refused), Some(seed("dead").fingerprint()));
+    let mut machine = Machine::with(Refresh::default(), lost);
+    machine.hears(Event::Seeded(seed("new"))).when_due().does("Open");
+    machine.hears(Event::Seeded(seed("dead"))).hears(Event::Opened(None)).does("Close");
+    machine.stands(Standing::Lost).plans_nothing();
 }

@@ -1,0 +1,237 @@
+//! What must hold, whatever happens.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use webwork_sidecar::clock::Moment;
+use webwork_sidecar::secret::Fingerprint;
+use webwork_sidecar::token::bearer::RefreshToken;
+use webwork_sidecar::token::current::Access;
+use webwork_sidecar::token::record::Record;
+use webwork_sidecar::token::state::{Standing, State};
+
+use crate::case::Case;
+use crate::replica::{Incarnation, Replica, token};
+use crate::server::Server;
+use crate::store::Store;
+
+/// A law that was broken, in words.
+pub(crate) type Breach = String;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Longest hold: the lock of another process (75 s), the steps up to the wire, the exchange (60 s) and
+/// its write, each at its slowest.
+const LONGEST_HOLD: Duration = Duration::from_secs(165);
+
+/// Longest wait of a request that met a 401: an exchange with its doubt and its last try, and the
+/// tries that follow soon.
+const LONGEST_WAIT: Duration = Duration::from_secs(20 * 60);
+
+/// Exchanges per replica and hour when all of them fail (back-off: 1 s doubling to 5 min), and those
+/// that 401s cause (the breaker: 30 s doubling).
+const EXCHANGES_PER_HOUR: usize = 30;
+
+/// Further ones for each crash, order of the operator and revocation in that hour: a back-off that
+/// begins anew.
+const EXCHANGES_PER_DISTURBANCE: usize = 10;
+
+/// Remembers what the laws need to know.
+#[derive(Debug, Default)]
+pub(crate) struct Laws {
+    /// Revisions under which a request was sent.
+    revisions: BTreeSet<u64>,
+    /// Exchanges of a refresh token that were announced in the store, and whose end is not stored.
+    unanswered: BTreeMap<Fingerprint, u32>,
+    sends: VecDeque<Duration>,
+    disturbances: VecDeque<Duration>,
+    pub(crate) store_has_failed: bool,
+    pub(crate) grant_was_revoked: bool,
+}
+
+impl Laws {
+    pub(crate) fn disturbed(&mut self, now: Duration) {
+        self.disturbances.push_back(now);
+    }
+
+    pub(crate) fn stored(&mut self, record: &Record) {
+        match &record.intent {
+            Some(intent) => *self.unanswered.entry(intent.refresh_token).or_default() += 1,
+            None => self.unanswered.clear(),
+        }
+    }
+
+    /// A dead token is never sent; every request has a stored intent and a revision of its own; and
+    /// there are not too many.
+    pub(crate) fn at_send(
+        &mut self,
+        who: Incarnation,
+        token: &RefreshToken,
+        (store, case): (&Store, &Case),
+        now: Duration,
+    ) -> Result<(), Breach> {
+        let fingerprint = token.fingerprint();
+        if store.dead.contains(&fingerprint) {
+            return Err(format!("{} is known to be spent or refused, and is sent", token.expose()));
+        }
+        if store.owner != Some(who) {
+            return Err("a request is sent without the lock".into());
+        }
+        let record = store.record.as_ref().ok_or("a request is sent with nothing stored")?;
+        if record.intent.map(|intent| intent.refresh_token) != Some(fingerprint) {
+            return Err(format!("{} is sent without a stored intent", token.expose()));
+        }
+        if !self.revisions.insert(record.revision) {
+            return Err(format!("revision {} has sent already", record.revision));
+        }
+        self.sends.push_back(now);
+        self.no_storm(case, now)
+    }
+
+    fn no_storm(&mut self, case: &Case, now: Duration) -> Result<(), Breach> {
+        let since = now.saturating_sub(HOUR);
+        self.sends.retain(|at| *at > since);
+        // What happened some time before may still be on its way.
+        self.disturbances.retain(|at| *at + HOUR > since);
+        let most = case.replicas * EXCHANGES_PER_HOUR
+            + self.disturbances.len() * EXCHANGES_PER_DISTURBANCE;
+        let count = self.sends.len();
+        if count > most {
+            Err(format!("{count} exchanges in an hour, {most} at most"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// What holds of one replica after each of its steps.
+    pub(crate) fn after_step(
+        replica: &Replica,
+        (server, store): (&Server, &Store),
+        now: Moment,
+        elapsed: Duration,
+    ) -> Result<(), Breach> {
+        let Some(state) = &replica.state else { return Ok(()) };
+        published_is_stored(replica, state, store)?;
+        a_live_token_is_shown(replica, state, server, now, elapsed)?;
+        nobody_waits_for_ever(replica, elapsed)?;
+        Ok(())
+    }
+
+    /// A grant is given up only if the server honours it no more, or if it could be spent and may not
+    /// be tried again: answers were lost twice, or once where reuse is punished.
+    pub(crate) fn at_loss(
+        &self,
+        record: &Record,
+        replica: &Replica,
+        (server, case): (&Server, &Case),
+    ) -> Result<(), Breach> {
+        let grant = record.grant.as_ref();
+        let held = grant.and_then(|grant| grant.refresh.as_ref()).map(RefreshToken::expose);
+        let Some(token) = held.or(replica.sent.as_deref()) else { return Ok(()) };
+        let unanswered = self.unanswered.get(&Fingerprint::of(token)).copied().unwrap_or_default();
+        let tolerated = if case.retry_in_doubt { 2 } else { 1 };
+        if server.honours(token) && unanswered < tolerated {
+            return Err(format!("{token} is reported lost, and the server honours it"));
+        }
+        Ok(())
+    }
+
+    /// A server that honours what it has replaced, and a store that works, lose nothing.
+    pub(crate) fn nothing_is_lost(&self, store: &Store, server: &Server) -> Result<(), Breach> {
+        let record = store.record.as_ref();
+        let grant = record.filter(|it| it.loss.is_none()).and_then(|it| it.grant.as_ref());
+        let Some(token) = grant.and_then(|grant| grant.refresh.as_ref()) else { return Ok(()) };
+        if self.store_has_failed || self.grant_was_revoked || server.honours(token.expose()) {
+            return Ok(());
+        }
+        Err(format!("the store holds {}, which the server honours no more", token.expose()))
+    }
+}
+
+/// What a process shows is stored, or it says that it is not.
+fn published_is_stored(replica: &Replica, state: &State, store: &Store) -> Result<(), Breach> {
+    let Some(bearer) = replica.bearer() else { return Ok(()) };
+    let stored = store.durable.contains(&Fingerprint::of(token(bearer)));
+    if stored || state.standing() == Standing::Unsaved {
+        return Ok(());
+    }
+    let standing = state.standing();
+    Err(format!("{} is in use, not stored, and the standing is {standing:?}", token(bearer)))
+}
+
+/// A token that lives is not replaced by an error.
+fn a_live_token_is_shown(
+    replica: &Replica,
+    state: &State,
+    server: &Server,
+    now: Moment,
+    elapsed: Duration,
+) -> Result<(), Breach> {
+    let Access::Unavailable(why) = replica.access else { return Ok(()) };
+    let Some(grant) = state.grant() else { return Ok(()) };
+    let ended = state.expiry().is_some_and(|end| end.is_due(now));
+    if !ended && server.accepts(grant.access.expose(), elapsed) {
+        return Err(format!("{} lives, and requests get {why:?}", grant.access.expose()));
+    }
+    Ok(())
+}
+
+fn nobody_waits_for_ever(replica: &Replica, elapsed: Duration) -> Result<(), Breach> {
+    let waits = |since: Option<Duration>| elapsed.saturating_sub(since.unwrap_or(elapsed));
+    if waits(replica.held) > LONGEST_HOLD {
+        return Err(format!("requests hold for {:?}", waits(replica.held)));
+    }
+    if waits(replica.parked) > LONGEST_WAIT {
+        return Err(format!("a request that met a 401 waits for {:?}", waits(replica.parked)));
+    }
+    Ok(())
+}
+
+/// A restart finds the newest grant that is stored, and its doubt or its loss.
+pub(crate) fn at_restart(replica: &Replica, store: &Store) -> Result<(), Breach> {
+    let (Some(state), Some(record)) = (&replica.state, &store.record) else { return Ok(()) };
+    if state.grant() != record.grant.as_ref() {
+        return Err("a restart does not find the stored grant".into());
+    }
+    let Some(token) = state.grant().and_then(|grant| grant.refresh.as_ref()) else { return Ok(()) };
+    let about = record.intent.map(|intent| intent.refresh_token);
+    let expected = if record.loss.is_some() {
+        Standing::Lost
+    } else if about == Some(token.fingerprint()) {
+        Standing::InDoubt
+    } else {
+        Standing::Active
+    };
+    if state.standing() != expected {
+        return Err(format!("a restart stands {:?} instead of {expected:?}", state.standing()));
+    }
+    Ok(())
+}
+
+/// When all faults have ended: everybody has the same token, which works, or everybody says why not.
+pub(crate) fn at_rest(
+    replicas: &[Replica],
+    (server, store): (&Server, &Store),
+    elapsed: Duration,
+) -> Result<(), Breach> {
+    let lost = store.record.as_ref().is_some_and(|record| record.loss.is_some());
+    let expected = if lost { Standing::Lost } else { Standing::Active };
+    for replica in replicas {
+        let name = replica.who.replica;
+        let standing = replica.state.as_ref().map(State::standing);
+        if standing != Some(expected) {
+            return Err(format!("replica {name} stands {standing:?} instead of {expected:?}"));
+        }
+        if replica.parked.is_some() {
+            return Err(format!("a request of replica {name} is never settled"));
+        }
+        if lost {
+            continue;
+        }
+        let works = replica.bearer().is_some_and(|it| server.accepts(token(it), elapsed));
+        if !works || replica.generation() != replicas[0].generation() {
+            return Err(format!("replica {name} shows {:?} in the end", replica.access));
+        }
+    }
+    Ok(())
+}

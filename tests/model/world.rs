@@ -1,0 +1,631 @@
+//! One server, one store, some replicas, and what happens between them, in the order of time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use webwork_sidecar::clock::Moment;
+use webwork_sidecar::token::Refresh;
+use webwork_sidecar::token::bearer::{AccessToken, RefreshToken};
+use webwork_sidecar::token::current::{Access, Generation};
+use webwork_sidecar::token::grant::{Grant, Seed};
+use webwork_sidecar::token::record::Record;
+use webwork_sidecar::token::state::{
+    Action, Ask, Doubtful, Event, Issue, Oracle, Outcome, Refusal, State,
+};
+
+use crate::case::{Beginning, Case, Fate, Happening, Reuse, Twist};
+use crate::laws::{self, Breach, Laws};
+use crate::replica::{Incarnation, Replica, token};
+use crate::server::{Pair, Server};
+use crate::store::Store;
+use crate::words;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// How long another process's lock is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(75);
+
+/// How long after all faults have ended everything must be well. Longer than the longest back-off and
+/// the breaker after the few revocations of a case.
+const QUIET: Duration = Duration::from_secs(15 * 60);
+
+/// How long a process that died takes to come back.
+const RESTART: Duration = Duration::from_secs(2);
+
+pub(crate) struct World<'a> {
+    case: &'a Case,
+    elapsed: Duration,
+    server: Server,
+    store: Store,
+    replicas: Vec<Replica>,
+    laws: Laws,
+    seed: Option<String>,
+    bad_seeds: u32,
+    fates: VecDeque<Fate>,
+    agenda: BTreeMap<(Duration, u64), Due>,
+    planned: u64,
+    journal: Option<Vec<String>>,
+}
+
+/// Something that will happen.
+#[derive(Debug)]
+enum Due {
+    /// An operation takes place.
+    Effect {
+        who: Incarnation,
+        operation: Operation,
+        twist: Twist,
+        patience: Duration,
+    },
+    /// A replica learns how it went.
+    Answer {
+        who: Incarnation,
+        event: Event,
+    },
+    /// A replica hears from outside.
+    Told {
+        who: Incarnation,
+        event: Event,
+    },
+    /// A replica looks whether the store has changed.
+    Look {
+        who: Incarnation,
+    },
+    Wake {
+        who: Incarnation,
+    },
+    Restart {
+        replica: usize,
+    },
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Open,
+    Rehearse,
+    Connect,
+    Intend(Box<Record>),
+    Send(RefreshToken),
+    Persist(Box<Record>),
+    Probe(Duration),
+}
+
+impl Operation {
+    /// The longest time that it takes.
+    fn limit(&self) -> Duration {
+        match self {
+            Self::Open | Self::Rehearse | Self::Intend(_) | Self::Persist(_) => 5 * SECOND,
+            Self::Connect => 10 * SECOND,
+            Self::Send(_) => 60 * SECOND,
+            Self::Probe(_) => 10 * SECOND,
+        }
+    }
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn of(case: &'a Case) -> Self {
+        let mut server = Server::new(case.rules, case.life);
+        let seed = server.sign_in();
+        let mut world = Self {
+            case,
+            elapsed: Duration::ZERO,
+            server,
+            store: Store::default(),
+            replicas: (0..case.replicas).map(Replica::new).collect(),
+            laws: Laws::default(),
+            seed: Some(seed.clone()),
+            bad_seeds: 0,
+            fates: case.fates.iter().copied().collect(),
+            agenda: BTreeMap::new(),
+            planned: 0,
+            journal: None,
+        };
+        if case.beginning == Beginning::Grant {
+            world.seed = None;
+            world.grant_in_store(&seed);
+        }
+        world
+    }
+
+    /// Runs the schedule, and then lets everything come to rest.
+    pub(crate) fn run(mut self) -> Result<(), Breach> {
+        self.play()
+    }
+
+    /// What happened, in words.
+    pub(crate) fn journal(mut self) -> String {
+        self.journal = Some(Vec::new());
+        let breach = self.play().err().unwrap_or_default();
+        let mut lines = self.journal.unwrap_or_default();
+        lines.push(breach);
+        lines.join("\n")
+    }
+
+    fn play(&mut self) -> Result<(), Breach> {
+        for replica in 0..self.replicas.len() {
+            self.restart(replica)?;
+        }
+        for happening in self.case.happenings.clone() {
+            self.note(|| format!("{happening:?}"));
+            self.happens(happening)?;
+        }
+        self.note(|| "all faults end".into());
+        self.fates.clear();
+        self.happens(Happening::Reconfigured)?;
+        let end = self.elapsed + QUIET;
+        while self.elapsed < end {
+            for replica in 0..self.replicas.len() {
+                self.request(replica, Duration::ZERO);
+            }
+            self.pass(5 * SECOND)?;
+        }
+        // The very end may be in the middle of an ordinary refresh, or of two.
+        let mut rest = Err(Breach::new());
+        for _ in 0..6 {
+            self.pass(7 * SECOND)?;
+            rest = rest.or(self.at_rest());
+        }
+        rest
+    }
+
+    fn at_rest(&self) -> Result<(), Breach> {
+        laws::at_rest(&self.replicas, (&self.server, &self.store), self.elapsed)
+    }
+
+    fn happens(&mut self, happening: Happening) -> Result<(), Breach> {
+        let life = self.case.life.unwrap_or(Duration::from_secs(3600));
+        match happening {
+            Happening::Seconds(seconds) => self.pass(Duration::from_secs(seconds.into())),
+            Happening::Eighths(eighths) => self.pass(life * u32::from(eighths) / 8),
+            Happening::Request(replica, delay) => {
+                self.request(self.named(replica), Duration::from_secs(delay.into()));
+                Ok(())
+            }
+            Happening::LateRejection(replica) => {
+                let replica = self.named(replica);
+                let old = self.replicas[replica].generation().map_or(0, |it| it.0);
+                self.tell(replica, Event::Rejected(Generation(old.saturating_sub(1))));
+                Ok(())
+            }
+            Happening::Freeze(replica, seconds) => {
+                let replica = self.named(replica);
+                let end = self.elapsed + Duration::from_secs(seconds.into());
+                if self.is_alive(self.replicas[replica].who) {
+                    self.replicas[replica].freeze(self.elapsed, end);
+                }
+                Ok(())
+            }
+            Happening::Crash(replica) => {
+                self.crash(self.replicas[self.named(replica)].who);
+                Ok(())
+            }
+            Happening::Asked(replica) => {
+                self.laws.disturbed(self.elapsed);
+                self.tell(self.named(replica), Event::Asked);
+                Ok(())
+            }
+            Happening::Reconfigured => {
+                self.laws.disturbed(self.elapsed);
+                self.tell_everybody(&Event::Reconfigured);
+                Ok(())
+            }
+            Happening::AccessRevoked => {
+                self.laws.disturbed(self.elapsed);
+                self.server.revoke_access();
+                Ok(())
+            }
+            Happening::GrantRevoked => {
+                self.laws.disturbed(self.elapsed);
+                self.laws.grant_was_revoked = true;
+                self.server.revoke_everything();
+                Ok(())
+            }
+            Happening::GoodSeed => {
+                let seed = self.server.sign_in();
+                self.provide(seed);
+                Ok(())
+            }
+            Happening::BadSeed => {
+                self.bad_seeds += 1;
+                self.provide(format!("bad-seed-{}", self.bad_seeds));
+                Ok(())
+            }
+        }
+    }
+
+    fn provide(&mut self, seed: String) {
+        self.laws.disturbed(self.elapsed);
+        let event = Event::Seeded(Seed::new(refresh_token(&seed)));
+        self.seed = Some(seed);
+        self.tell_everybody(&event);
+    }
+
+    fn tell(&mut self, replica: usize, event: Event) {
+        let who = self.replicas[replica].who;
+        self.plan(Duration::ZERO, Due::Told { who, event });
+    }
+
+    fn tell_everybody(&mut self, event: &Event) {
+        for replica in 0..self.replicas.len() {
+            self.tell(replica, event.clone());
+        }
+    }
+
+    /// A request with the token that a replica shows.
+    fn request(&mut self, replica: usize, delay: Duration) {
+        let Some(bearer) = self.replicas[replica].bearer() else { return };
+        if !self.server.accepts(token(bearer), self.elapsed) {
+            let event = Event::Rejected(bearer.generation());
+            let who = self.replicas[replica].who;
+            self.plan(delay, Due::Told { who, event });
+        }
+    }
+
+    /// Lets time pass, and everything happen that is due in it.
+    fn pass(&mut self, span: Duration) -> Result<(), Breach> {
+        let end = self.elapsed + span;
+        while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= end) {
+            let ((at, number), due) = entry.remove_entry();
+            self.elapsed = at;
+            match self.thaw(&due) {
+                // Its number keeps the order among everything that waits for the thaw.
+                Some(thaw) => drop(self.agenda.insert((thaw, number), due)),
+                None => self.comes(due)?,
+            }
+        }
+        self.elapsed = end;
+        Ok(())
+    }
+
+    fn comes(&mut self, due: Due) -> Result<(), Breach> {
+        match due {
+            Due::Effect { who, operation, twist, patience } => {
+                self.takes_place(who, operation, twist, patience);
+                Ok(())
+            }
+            Due::Answer { who, event } if self.is_alive(who) => {
+                self.replicas[who.replica].performing = false;
+                self.hears(who.replica, event)
+            }
+            Due::Told { who, event } if self.is_alive(who) => self.hears(who.replica, event),
+            Due::Look { who } if self.is_alive(who) => match self.store.record.clone() {
+                Some(record) if !self.replicas[who.replica].performing => {
+                    self.hears(who.replica, Event::Seen(record))
+                }
+                _ => Ok(()),
+            },
+            Due::Wake { who } if self.is_alive(who) => {
+                self.replicas[who.replica].alarm = None;
+                self.hears(who.replica, Event::Tick)
+            }
+            Due::Restart { replica } => self.restart(replica),
+            Due::Answer { .. } | Due::Told { .. } | Due::Look { .. } | Due::Wake { .. } => Ok(()),
+        }
+    }
+
+    /// Until when this must wait because its process stands still. What is on the wire goes on.
+    fn thaw(&self, due: &Due) -> Option<Duration> {
+        let who = match due {
+            Due::Effect { operation: Operation::Send(_), .. } | Due::Restart { .. } => return None,
+            Due::Effect { who, .. }
+            | Due::Answer { who, .. }
+            | Due::Told { who, .. }
+            | Due::Look { who }
+            | Due::Wake { who } => who,
+        };
+        let replica = &self.replicas[who.replica];
+        replica.frozen.filter(|end| replica.who == *who && *end > self.elapsed)
+    }
+
+    /// One step of a replica, what it asks for, and the laws.
+    fn hears(&mut self, replica: usize, event: Event) -> Result<(), Breach> {
+        if !self.is_alive(self.replicas[replica].who) {
+            return Ok(());
+        }
+        let now = self.now();
+        if matches!(event, Event::Rejected(_)) {
+            self.replicas[replica].parked.get_or_insert(self.elapsed);
+        }
+        self.note(|| format!("  replica {replica} hears {}", words::event(&event)));
+        for action in self.replicas[replica].hears(event, now) {
+            self.note(|| format!("    {}", words::action(&action)));
+            self.does(replica, action)?;
+        }
+        self.wakes_up(replica);
+        if self.case.rules.reuse == Reuse::Honoured {
+            self.laws.nothing_is_lost(&self.store, &self.server)?;
+        }
+        let known = (&self.server, &self.store);
+        Laws::after_step(&self.replicas[replica], known, now, self.elapsed)
+    }
+
+    fn does(&mut self, replica: usize, action: Action) -> Result<(), Breach> {
+        let who = self.replicas[replica].who;
+        let operation = match action {
+            Action::Open => Operation::Open,
+            Action::Rehearse => Operation::Rehearse,
+            Action::Connect => Operation::Connect,
+            Action::Intend(record) => Operation::Intend(record),
+            Action::Send(Ask::Refresh(token)) => Operation::Send(token),
+            Action::Send(Ask::ClientCredentials) => {
+                return Err("client credentials are sent for a person's grant".into());
+            }
+            Action::Persist(record) => Operation::Persist(record),
+            Action::Probe { after } => Operation::Probe(after),
+            Action::Close => {
+                self.store.release(who);
+                return Ok(());
+            }
+            Action::Publish(access) => {
+                let holds = matches!(access, Access::Hold);
+                self.replicas[replica].held = holds.then_some(self.elapsed);
+                self.replicas[replica].access = access;
+                return Ok(());
+            }
+            Action::Settle => {
+                self.replicas[replica].parked = None;
+                return Ok(());
+            }
+        };
+        if self.replicas[replica].performing {
+            return Err(format!("{operation:?} is asked for while another operation runs"));
+        }
+        if let Operation::Send(token) = &operation {
+            self.laws.at_send(who, token, (&self.store, self.case), self.elapsed)?;
+            self.replicas[replica].sent = Some(token.expose().to_owned());
+        }
+        if let Operation::Persist(record) = &operation
+            && record.loss.is_some()
+            && self.store.record.as_ref().is_none_or(|stored| stored.loss.is_none())
+        {
+            self.laws.at_loss(record, &self.replicas[replica], (&self.server, self.case))?;
+        }
+        self.replicas[replica].performing = true;
+        self.begin(who, operation);
+        Ok(())
+    }
+
+    /// An operation meets its fate.
+    fn begin(&mut self, who: Incarnation, operation: Operation) {
+        let fate = self.fates.pop_front().unwrap_or(Fate::GOOD);
+        if fate != Fate::GOOD {
+            self.note(|| format!("    fate: {:?}, {} %", fate.twist, fate.slowness));
+        }
+        let pause = if let Operation::Probe(pause) = operation { pause } else { Duration::ZERO };
+        let delay = pause + operation.limit() * u32::from(fate.slowness) / 200;
+        let leaves = matches!(operation, Operation::Send(_));
+        match fate.twist {
+            Twist::CrashBefore => self.crash(who),
+            Twist::CrashDuring if !leaves => self.crash(who),
+            twist => {
+                if twist == Twist::CrashDuring {
+                    self.crash(who);
+                }
+                let patience = self.elapsed + LOCK_PATIENCE;
+                self.plan(delay, Due::Effect { who, operation, twist, patience });
+            }
+        }
+    }
+
+    fn takes_place(
+        &mut self,
+        who: Incarnation,
+        operation: Operation,
+        twist: Twist,
+        patience: Duration,
+    ) {
+        let leaves = matches!(operation, Operation::Send(_));
+        if !self.is_alive(who) && !leaves {
+            return;
+        }
+        let limit = operation.limit();
+        let event = match operation {
+            Operation::Open if is_failure(twist) => Event::Unwritable("cannot be read".into()),
+            Operation::Open if self.store.lock(who) => Event::Opened(self.store.record.clone()),
+            Operation::Open if self.elapsed < patience => {
+                self.plan(SECOND, Due::Effect { who, operation, twist, patience });
+                return;
+            }
+            Operation::Open => Event::Busy,
+            Operation::Rehearse if is_failure(twist) => {
+                Event::Unwritable("no space left on the device".into())
+            }
+            Operation::Rehearse => Event::Rehearsed,
+            Operation::Connect if is_failure(twist) => Event::NotSent("connection refused".into()),
+            Operation::Connect => Event::Connected,
+            Operation::Intend(record) => {
+                self.write(who, *record, twist, Event::Intended, Event::Unwritable)
+            }
+            Operation::Persist(record) => {
+                self.write(who, *record, twist, Event::Persisted, Event::NotPersisted)
+            }
+            Operation::Send(token) => Event::Answered(self.exchange(&token, twist)),
+            Operation::Probe(_) => Event::Probed(self.oracle(who, twist)),
+        };
+        if twist == Twist::CrashAfter {
+            self.crash(who);
+        }
+        let silent =
+            matches!(event, Event::Answered(Outcome::InDoubt { doubtful: Doubtful::Silence, .. }));
+        let delay = if silent { limit / 2 } else { SECOND / 100 };
+        self.plan(delay, Due::Answer { who, event });
+    }
+
+    fn write(
+        &mut self,
+        who: Incarnation,
+        record: Record,
+        twist: Twist,
+        good: Event,
+        bad: fn(String) -> Event,
+    ) -> Event {
+        if is_failure(twist) {
+            self.laws.store_has_failed = true;
+        }
+        if twist != Twist::Fails {
+            self.laws.stored(&record);
+            self.store.write(record);
+            let others: Vec<Incarnation> =
+                self.replicas.iter().map(|it| it.who).filter(|it| *it != who).collect();
+            for who in others {
+                self.plan(SECOND, Due::Look { who });
+            }
+        }
+        if is_failure(twist) { bad("input/output error".into()) } else { good }
+    }
+
+    fn exchange(&mut self, token: &RefreshToken, twist: Twist) -> Outcome {
+        let in_doubt = |why: &str, doubtful| Outcome::InDoubt { why: why.into(), doubtful };
+        let unprocessed = match twist {
+            Twist::Fails => Some(in_doubt("lost on its way", Doubtful::Silence)),
+            Twist::Throttled(seconds) => Some(Outcome::Throttled {
+                retry_after: Some(Duration::from_secs(seconds.into())),
+                detail: "too many requests".into(),
+            }),
+            Twist::ServerError => Some(in_doubt("502", Doubtful::ServerError)),
+            Twist::ClientRefused => Some(Outcome::Refused(Refusal::Client)),
+            Twist::NeverSent => Some(Outcome::NotSent("the connection is gone".into())),
+            _ => None,
+        };
+        if let Some(outcome) = unprocessed {
+            return outcome;
+        }
+        let pair = self.server.exchange(token.expose(), self.elapsed);
+        match twist {
+            Twist::FailsLate => in_doubt("lost on its way back", Doubtful::Silence),
+            Twist::ServerErrorAfterProcessing => in_doubt("502", Doubtful::ServerError),
+            _ => pair.map_or(Outcome::Refused(Refusal::DeadGrant), |pair| {
+                Outcome::Granted(self.issue(pair))
+            }),
+        }
+    }
+
+    fn issue(&self, pair: Pair) -> Issue {
+        Issue {
+            access: access_token(&pair.access),
+            refresh: pair.refresh.as_deref().map(refresh_token),
+            life: self.case.life,
+            scope: None,
+        }
+    }
+
+    fn oracle(&self, who: Incarnation, twist: Twist) -> Oracle {
+        let grant = self.replicas[who.replica].state.as_ref().and_then(State::grant);
+        match grant {
+            Some(_) if is_failure(twist) => Oracle::Unclear,
+            Some(grant) if self.server.accepts(grant.access.expose(), self.elapsed) => {
+                Oracle::Alive
+            }
+            Some(_) => Oracle::Dead,
+            None => Oracle::Unclear,
+        }
+    }
+
+    fn crash(&mut self, who: Incarnation) {
+        if self.is_alive(who) {
+            self.note(|| format!("  replica {} dies", who.replica));
+            self.laws.disturbed(self.elapsed);
+            self.store.release(who);
+            self.replicas[who.replica].crash();
+            self.plan(RESTART, Due::Restart { replica: who.replica });
+        }
+    }
+
+    fn restart(&mut self, replica: usize) -> Result<(), Breach> {
+        if self.replicas[replica].state.is_some() {
+            return Ok(());
+        }
+        let now = self.now();
+        let record = self.store.record.clone().unwrap_or_else(empty_record);
+        let policy = Refresh { retry_in_doubt: self.case.retry_in_doubt, ..Refresh::default() };
+        self.replicas[replica].start(record, policy, now);
+        self.note(|| format!("  replica {replica} starts"));
+        laws::at_restart(&self.replicas[replica], &self.store)?;
+        if let Some(seed) = self.seed.clone() {
+            self.hears(replica, Event::Seeded(Seed::new(refresh_token(&seed))))?;
+        }
+        self.hears(replica, Event::Tick)
+    }
+
+    /// Plans a tick for when the machine has something to do, or its token ends.
+    fn wakes_up(&mut self, replica: usize) {
+        let now = self.now();
+        let Replica { who, state: Some(state), alarm, .. } = &self.replicas[replica] else {
+            return;
+        };
+        let next = state.next().map(|next| next.remaining(now));
+        let end = state.expiry().map(|end| end.remaining(now)).filter(|left| !left.is_zero());
+        let Some(wait) = next.into_iter().chain(end).min() else { return };
+        let at = self.elapsed + wait;
+        if alarm.is_none_or(|alarm| at < alarm) {
+            let who = *who;
+            self.replicas[replica].alarm = Some(at);
+            self.plan(wait, Due::Wake { who });
+        }
+    }
+
+    fn plan(&mut self, delay: Duration, due: Due) {
+        self.planned += 1;
+        self.agenda.insert((self.elapsed + delay, self.planned), due);
+    }
+
+    fn is_alive(&self, who: Incarnation) -> bool {
+        let replica = &self.replicas[who.replica];
+        replica.who == who && replica.state.is_some()
+    }
+
+    fn named(&self, number: usize) -> usize {
+        number % self.replicas.len()
+    }
+
+    fn now(&self) -> Moment {
+        moment(self.elapsed)
+    }
+
+    fn grant_in_store(&mut self, seed: &str) {
+        let Some(pair) = self.server.exchange(seed, Duration::ZERO) else { return };
+        let mut record = empty_record();
+        let now = moment(Duration::ZERO);
+        let refresh = pair.refresh.as_deref().unwrap_or(seed);
+        record.revision = 1;
+        record.generation = Generation(1);
+        record.grant = Some(Grant {
+            generation: Generation(1),
+            access: access_token(&pair.access),
+            refresh: Some(refresh_token(refresh)),
+            issued: now.wall(),
+            expires: self.case.life.map(|life| now.plus(life).wall()),
+            refresh_issued: now.wall(),
+            scope: None,
+        });
+        self.store.write(record);
+    }
+
+    fn note(&mut self, line: impl FnOnce() -> String) {
+        let elapsed = self.elapsed;
+        if let Some(journal) = &mut self.journal {
+            journal.push(format!("{elapsed:>12.2?} {}", line()));
+        }
+    }
+}
+
+fn is_failure(twist: Twist) -> bool {
+    matches!(twist, Twist::Fails | Twist::FailsLate)
+}
+
+fn moment(elapsed: Duration) -> Moment {
+    let start = Moment::new(jiff::Timestamp::UNIX_EPOCH, 1000 * SECOND);
+    start.plus(Duration::from_secs(1_795_521_600) + elapsed)
+}
+
+fn empty_record() -> Record {
+    Record::new("app".into(), "https://a.example/oauth/token".into())
+}
+
+fn refresh_token(text: &str) -> RefreshToken {
+    RefreshToken::new(text.into()).expect("made of letters and digits")
+}
+
+fn access_token(text: &str) -> AccessToken {
+    AccessToken::new(text.into()).expect("made of letters and digits")
+}
