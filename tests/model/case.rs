@@ -63,6 +63,8 @@ pub(crate) enum Happening {
     Crash(usize),
     /// The process stands still for so many seconds (SIGSTOP), whatever it holds.
     Freeze(usize, u16),
+    /// Something is broken for so many minutes, while requests come all the time.
+    Siege(Trouble, u8),
     Asked(usize),
     Reconfigured,
     /// The server ends every access token.
@@ -73,6 +75,23 @@ pub(crate) enum Happening {
     GoodSeed,
     /// The operator provides a refresh token that nobody knows.
     BadSeed,
+}
+
+/// Something that stays broken for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The token endpoint cannot be reached.
+    Unreachable,
+    /// No request arrives, and nobody says so.
+    Silent,
+    /// The server answers with an error of its own.
+    Failing,
+    /// The server wants to be left alone for a second, every time.
+    Throttling,
+    /// The disk is full.
+    NoSpace,
+    /// The upstream ends every token that it is shown.
+    Refusing,
 }
 
 /// What becomes of an operation.
@@ -149,12 +168,24 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => replica.clone().prop_map(Happening::LateRejection),
         3 => replica.clone().prop_map(Happening::Crash),
         2 => (replica.clone(), 1..300_u16).prop_map(|(who, time)| Happening::Freeze(who, time)),
+        2 => (trouble(), 1..120_u8).prop_map(|(trouble, time)| Happening::Siege(trouble, time)),
         3 => replica.prop_map(Happening::Asked),
         1 => Just(Happening::Reconfigured),
         2 => Just(Happening::AccessRevoked),
         1 => Just(Happening::GrantRevoked),
         1 => Just(Happening::GoodSeed),
         1 => Just(Happening::BadSeed),
+    ]
+}
+
+fn trouble() -> impl Strategy<Value = Trouble> {
+    prop_oneof![
+        Just(Trouble::Unreachable),
+        Just(Trouble::Silent),
+        Just(Trouble::Failing),
+        Just(Trouble::Throttling),
+        Just(Trouble::NoSpace),
+        Just(Trouble::Refusing),
     ]
 }
 

@@ -11,7 +11,7 @@ use webwork_sidecar::token::record::Record;
 use webwork_sidecar::token::state::{Standing, State};
 
 use crate::case::Case;
-use crate::replica::{Incarnation, Replica, token};
+use crate::replica::{Incarnation, Performing, Replica, token};
 use crate::server::Server;
 use crate::store::Store;
 
@@ -36,6 +36,9 @@ const EXCHANGES_PER_HOUR: usize = 30;
 /// begins anew.
 const EXCHANGES_PER_DISTURBANCE: usize = 10;
 
+/// For how long something may still be on its way to a process that stands still.
+const STILL_HEARD: Duration = Duration::from_secs(600);
+
 /// Remembers what the laws need to know.
 #[derive(Debug, Default)]
 pub(crate) struct Laws {
@@ -43,8 +46,12 @@ pub(crate) struct Laws {
     revisions: BTreeSet<u64>,
     /// Exchanges of a refresh token that were announced in the store, and whose end is not stored.
     unanswered: BTreeMap<Fingerprint, u32>,
+    /// When each access token was stored.
+    issued: BTreeMap<Fingerprint, Duration>,
     sends: VecDeque<Duration>,
     disturbances: VecDeque<Duration>,
+    /// When the last of them was.
+    disturbed: Option<Duration>,
     pub(crate) store_has_failed: bool,
     pub(crate) grant_was_revoked: bool,
 }
@@ -52,9 +59,13 @@ pub(crate) struct Laws {
 impl Laws {
     pub(crate) fn disturbed(&mut self, now: Duration) {
         self.disturbances.push_back(now);
+        self.disturbed = Some(now);
     }
 
-    pub(crate) fn stored(&mut self, record: &Record) {
+    pub(crate) fn stored(&mut self, record: &Record, now: Duration) {
+        if let Some(grant) = record.grant.as_ref().filter(|_| record.intent.is_none()) {
+            self.issued.entry(grant.access.fingerprint()).or_insert(now);
+        }
         match &record.intent {
             Some(intent) => *self.unanswered.entry(intent.refresh_token).or_default() += 1,
             None => self.unanswered.clear(),
@@ -67,7 +78,7 @@ impl Laws {
         &mut self,
         who: Incarnation,
         token: &RefreshToken,
-        (store, case): (&Store, &Case),
+        (server, store, case): (&Server, &Store, &Case),
         now: Duration,
     ) -> Result<(), Breach> {
         let fingerprint = token.fingerprint();
@@ -85,7 +96,29 @@ impl Laws {
             return Err(format!("revision {} has sent already", record.revision));
         }
         self.sends.push_back(now);
-        self.no_storm(case, now)
+        self.no_storm(case, now)?;
+        self.not_without_need(record, token, (server, now))
+    }
+
+    /// A grant that is fresh and works is replaced only if something happened since it was stored.
+    fn not_without_need(
+        &self,
+        record: &Record,
+        sent: &RefreshToken,
+        (server, now): (&Server, Duration),
+    ) -> Result<(), Breach> {
+        let grant = record.grant.as_ref().filter(|grant| grant.refresh.as_ref() == Some(sent));
+        let Some(grant) = grant else { return Ok(()) };
+        let Some(stored) = self.issued.get(&grant.access.fingerprint()) else { return Ok(()) };
+        let life = grant.expires.map_or(HOUR, |end| {
+            Duration::try_from(end.duration_since(grant.issued)).unwrap_or_default()
+        });
+        let fresh = now.saturating_sub(*stored) < life / 2;
+        let calm = self.disturbed.is_none_or(|last| last + STILL_HEARD < *stored);
+        if fresh && calm && server.accepts(grant.access.expose(), now) {
+            return Err(format!("{} is fresh, works and is replaced", grant.access.expose()));
+        }
+        Ok(())
     }
 
     fn no_storm(&mut self, case: &Case, now: Duration) -> Result<(), Breach> {
@@ -112,6 +145,7 @@ impl Laws {
     ) -> Result<(), Breach> {
         let Some(state) = &replica.state else { return Ok(()) };
         published_is_stored(replica, state, store)?;
+        an_exchange_holds(replica, state)?;
         a_live_token_is_shown(replica, state, server, now, elapsed)?;
         nobody_waits_for_ever(replica, elapsed)?;
         Ok(())
@@ -157,6 +191,20 @@ fn published_is_stored(replica: &Replica, state: &State, store: &Store) -> Resul
     }
     let standing = state.standing();
     Err(format!("{} is in use, not stored, and the standing is {standing:?}", token(bearer)))
+}
+
+/// While a token is being ended and until its successor is stored, nobody uses it.
+fn an_exchange_holds(replica: &Replica, state: &State) -> Result<(), Breach> {
+    let held = state.grant().map(|grant| grant.generation).unwrap_or_default();
+    let ending = match replica.performing {
+        Performing::Sending => true,
+        Performing::Persisting(generation) => generation > held,
+        Performing::Nothing | Performing::Something => false,
+    };
+    if ending && !matches!(replica.access, Access::Hold) {
+        return Err(format!("{:?} is shown during {:?}", replica.access, replica.performing));
+    }
+    Ok(())
 }
 
 /// A token that lives is not replaced by an error.

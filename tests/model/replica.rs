@@ -15,6 +15,18 @@ pub(crate) struct Incarnation {
     pub(crate) life: u64,
 }
 
+/// The operation that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Performing {
+    Nothing,
+    /// A request is on the wire.
+    Sending,
+    /// A record with tokens of this generation is being written.
+    Persisting(Generation),
+    /// Any other.
+    Something,
+}
+
 #[derive(Debug)]
 pub(crate) struct Replica {
     pub(crate) who: Incarnation,
@@ -26,12 +38,13 @@ pub(crate) struct Replica {
     pub(crate) parked: Option<Duration>,
     /// Until when the process stands still.
     pub(crate) frozen: Option<Duration>,
-    /// Whether an operation is under way.
-    pub(crate) performing: bool,
+    pub(crate) performing: Performing,
     /// When the machine is to be woken.
     pub(crate) alarm: Option<Duration>,
     /// The refresh token that was sent last.
     pub(crate) sent: Option<String>,
+    /// The refresh token that was refused, until that is stored.
+    pub(crate) refused: Option<String>,
 }
 
 impl Replica {
@@ -43,9 +56,10 @@ impl Replica {
             held: None,
             parked: None,
             frozen: None,
-            performing: false,
+            performing: Performing::Nothing,
             alarm: None,
             sent: None,
+            refused: None,
         }
     }
 

@@ -96,6 +96,12 @@ impl Server {
         known.is_some_and(|it| !it.revoked && it.end.is_none_or(|end| now < end))
     }
 
+    pub(crate) fn end_access(&mut self, token: &str) {
+        if let Some(access) = self.access.get_mut(token) {
+            access.revoked = true;
+        }
+    }
+
     pub(crate) fn revoke_access(&mut self) {
         self.access.values_mut().for_each(|access| access.revoked = true);
     }

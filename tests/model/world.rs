@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use webwork_sidecar::clock::Moment;
+use webwork_sidecar::secret::Fingerprint;
 use webwork_sidecar::token::Refresh;
 use webwork_sidecar::token::bearer::{AccessToken, RefreshToken};
 use webwork_sidecar::token::current::{Access, Generation};
@@ -13,9 +14,9 @@ use webwork_sidecar::token::state::{
     Action, Ask, Doubtful, Event, Issue, Oracle, Outcome, Refusal, State,
 };
 
-use crate::case::{Beginning, Case, Fate, Happening, Reuse, Twist};
+use crate::case::{Beginning, Case, Fate, Happening, Reuse, Trouble, Twist};
 use crate::laws::{self, Breach, Laws};
-use crate::replica::{Incarnation, Replica, token};
+use crate::replica::{Incarnation, Performing, Replica, token};
 use crate::server::{Pair, Server};
 use crate::store::Store;
 use crate::words;
@@ -28,6 +29,9 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(75);
 /// How long after all faults have ended everything must be well. Longer than the longest back-off and
 /// the breaker after the few revocations of a case.
 const QUIET: Duration = Duration::from_secs(15 * 60);
+
+/// Longest pause that the breaker makes when the upstream refused one fresh token after the other.
+const BREAKER: Duration = Duration::from_secs(3600);
 
 /// How long a process that died takes to come back.
 const RESTART: Duration = Duration::from_secs(2);
@@ -42,6 +46,7 @@ pub(crate) struct World<'a> {
     seed: Option<String>,
     bad_seeds: u32,
     fates: VecDeque<Fate>,
+    trouble: Option<Trouble>,
     agenda: BTreeMap<(Duration, u64), Due>,
     planned: u64,
     journal: Option<Vec<String>>,
@@ -116,6 +121,7 @@ impl<'a> World<'a> {
             seed: Some(seed.clone()),
             bad_seeds: 0,
             fates: case.fates.iter().copied().collect(),
+            trouble: None,
             agenda: BTreeMap::new(),
             planned: 0,
             journal: None,
@@ -152,13 +158,9 @@ impl<'a> World<'a> {
         self.note(|| "all faults end".into());
         self.fates.clear();
         self.happens(Happening::Reconfigured)?;
-        let end = self.elapsed + QUIET;
-        while self.elapsed < end {
-            for replica in 0..self.replicas.len() {
-                self.request(replica, Duration::ZERO);
-            }
-            self.pass(5 * SECOND)?;
-        }
+        let refusing = |it: &Happening| matches!(it, Happening::Siege(Trouble::Refusing, _));
+        let breaker = self.case.happenings.iter().any(refusing);
+        self.endure(None, if breaker { QUIET + BREAKER } else { QUIET })?;
         // The very end may be in the middle of an ordinary refresh, or of two.
         let mut rest = Err(Breach::new());
         for _ in 0..6 {
@@ -198,6 +200,9 @@ impl<'a> World<'a> {
             Happening::Crash(replica) => {
                 self.crash(self.replicas[self.named(replica)].who);
                 Ok(())
+            }
+            Happening::Siege(trouble, minutes) => {
+                self.endure(Some(trouble), 60 * SECOND * u32::from(minutes))
             }
             Happening::Asked(replica) => {
                 self.laws.disturbed(self.elapsed);
@@ -251,6 +256,24 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Time passes while something is broken and every replica has requests.
+    fn endure(&mut self, trouble: Option<Trouble>, span: Duration) -> Result<(), Breach> {
+        self.trouble = trouble;
+        let end = self.elapsed + span;
+        while self.elapsed < end {
+            for replica in 0..self.replicas.len() {
+                let shown = self.replicas[replica].bearer().map(token);
+                if let Some(shown) = shown.filter(|_| trouble == Some(Trouble::Refusing)) {
+                    self.server.end_access(shown);
+                }
+                self.request(replica, Duration::ZERO);
+            }
+            self.pass(5 * SECOND)?;
+        }
+        self.trouble = None;
+        Ok(())
+    }
+
     /// A request with the token that a replica shows.
     fn request(&mut self, replica: usize, delay: Duration) {
         let Some(bearer) = self.replicas[replica].bearer() else { return };
@@ -284,12 +307,16 @@ impl<'a> World<'a> {
                 Ok(())
             }
             Due::Answer { who, event } if self.is_alive(who) => {
-                self.replicas[who.replica].performing = false;
+                let replica = &mut self.replicas[who.replica];
+                replica.performing = Performing::Nothing;
+                if matches!(event, Event::Answered(Outcome::Refused(Refusal::DeadGrant))) {
+                    replica.refused.clone_from(&replica.sent);
+                }
                 self.hears(who.replica, event)
             }
             Due::Told { who, event } if self.is_alive(who) => self.hears(who.replica, event),
             Due::Look { who } if self.is_alive(who) => match self.store.record.clone() {
-                Some(record) if !self.replicas[who.replica].performing => {
+                Some(record) if self.replicas[who.replica].performing == Performing::Nothing => {
                     self.hears(who.replica, Event::Seen(record))
                 }
                 _ => Ok(()),
@@ -367,11 +394,12 @@ impl<'a> World<'a> {
                 return Ok(());
             }
         };
-        if self.replicas[replica].performing {
+        if self.replicas[replica].performing != Performing::Nothing {
             return Err(format!("{operation:?} is asked for while another operation runs"));
         }
         if let Operation::Send(token) = &operation {
-            self.laws.at_send(who, token, (&self.store, self.case), self.elapsed)?;
+            let known = (&self.server, &self.store, self.case);
+            self.laws.at_send(who, token, known, self.elapsed)?;
             self.replicas[replica].sent = Some(token.expose().to_owned());
         }
         if let Operation::Persist(record) = &operation
@@ -380,14 +408,21 @@ impl<'a> World<'a> {
         {
             self.laws.at_loss(record, &self.replicas[replica], (&self.server, self.case))?;
         }
-        self.replicas[replica].performing = true;
+        self.replicas[replica].performing = match &operation {
+            Operation::Send(_) => Performing::Sending,
+            Operation::Persist(record) => Performing::Persisting(record.generation),
+            _ => Performing::Something,
+        };
         self.begin(who, operation);
         Ok(())
     }
 
     /// An operation meets its fate.
     fn begin(&mut self, who: Incarnation, operation: Operation) {
-        let fate = self.fates.pop_front().unwrap_or(Fate::GOOD);
+        let mut fate = self.fates.pop_front().unwrap_or(Fate::GOOD);
+        if let Some(twist) = self.trouble.and_then(|trouble| besieged(trouble, &operation)) {
+            fate.twist = twist;
+        }
         if fate != Fate::GOOD {
             self.note(|| format!("    fate: {:?}, {} %", fate.twist, fate.slowness));
         }
@@ -437,6 +472,10 @@ impl<'a> World<'a> {
                 self.write(who, *record, twist, Event::Intended, Event::Unwritable)
             }
             Operation::Persist(record) => {
+                if twist != Twist::Fails {
+                    let refused = self.replicas[who.replica].refused.take();
+                    self.store.dead.extend(refused.map(|token| Fingerprint::of(&token)));
+                }
                 self.write(who, *record, twist, Event::Persisted, Event::NotPersisted)
             }
             Operation::Send(token) => Event::Answered(self.exchange(&token, twist)),
@@ -463,7 +502,7 @@ impl<'a> World<'a> {
             self.laws.store_has_failed = true;
         }
         if twist != Twist::Fails {
-            self.laws.stored(&record);
+            self.laws.stored(&record, self.elapsed);
             self.store.write(record);
             let others: Vec<Incarnation> =
                 self.replicas.iter().map(|it| it.who).filter(|it| *it != who).collect();
@@ -598,6 +637,7 @@ impl<'a> World<'a> {
             refresh_issued: now.wall(),
             scope: None,
         });
+        self.laws.stored(&record, Duration::ZERO);
         self.store.write(record);
     }
 
@@ -606,6 +646,18 @@ impl<'a> World<'a> {
         if let Some(journal) = &mut self.journal {
             journal.push(format!("{elapsed:>12.2?} {}", line()));
         }
+    }
+}
+
+/// What a trouble does to an operation.
+fn besieged(trouble: Trouble, operation: &Operation) -> Option<Twist> {
+    match (trouble, operation) {
+        (Trouble::Unreachable, Operation::Connect)
+        | (Trouble::NoSpace, Operation::Rehearse)
+        | (Trouble::Silent, Operation::Send(_)) => Some(Twist::Fails),
+        (Trouble::Failing, Operation::Send(_)) => Some(Twist::ServerError),
+        (Trouble::Throttling, Operation::Send(_)) => Some(Twist::Throttled(1)),
+        _ => None,
     }
 }
 

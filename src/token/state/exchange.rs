@@ -1,7 +1,9 @@
 //! The steps of one exchange, in the order in which they are taken.
 
 use crate::clock::{Deadline, Moment};
+use crate::secret::Fingerprint;
 
+use super::super::bearer::RefreshToken;
 use super::super::grant::Grant;
 use super::super::record::{Intent, Record};
 use super::{
@@ -13,11 +15,13 @@ impl State {
     pub(super) fn begin(&mut self, now: Moment, actions: &mut Vec<Action>) {
         self.begun = Some(now);
         self.client = Client::AsBegun;
-        match self.kind {
-            Kind::Rotating if self.refresh_token().is_none() => self.outlook = Outlook::SignedOut,
-            Kind::Rotating => self.perform(Phase::Opening, Action::Open, actions),
-            Kind::Renewable => self.perform(Phase::Connecting, Action::Connect, actions),
-            Kind::Fixed => {}
+        match (self.kind, self.refresh_token().map(RefreshToken::fingerprint)) {
+            (Kind::Rotating, None) => self.outlook = Outlook::SignedOut,
+            (Kind::Rotating, Some(about)) => {
+                self.perform(Phase::Opening { about }, Action::Open, actions);
+            }
+            (Kind::Renewable, _) => self.perform(Phase::Connecting, Action::Connect, actions),
+            (Kind::Fixed, _) => {}
         }
     }
 
@@ -25,12 +29,14 @@ impl State {
     /// changes nothing.
     pub(super) fn proceed(&mut self, answer: Event, now: Moment, actions: &mut Vec<Action>) {
         match (self.phase.clone(), answer) {
-            (Phase::Opening, Event::Opened(stored)) => self.opened(stored, now, actions),
-            (Phase::Opening, Event::Busy) => {
+            (Phase::Opening { about }, Event::Opened(stored)) => {
+                self.opened(stored, about, now, actions);
+            }
+            (Phase::Opening { .. }, Event::Busy) => {
                 self.fail("another process holds the state directory's lock".into(), now);
                 self.rest(actions);
             }
-            (Phase::Opening | Phase::Rehearsing, Event::Unwritable(why)) => {
+            (Phase::Opening { .. } | Phase::Rehearsing, Event::Unwritable(why)) => {
                 self.fail_storing(why, now);
                 self.rest(actions);
             }
@@ -70,15 +76,24 @@ impl State {
     }
 
     /// The lock is ours: what the store says now is the truth, unless it is older than what we stored.
-    fn opened(&mut self, stored: Option<Record>, now: Moment, actions: &mut Vec<Action>) {
+    /// An exchange whose reason is gone does not take place.
+    fn opened(
+        &mut self,
+        stored: Option<Record>,
+        about: Fingerprint,
+        now: Moment,
+        actions: &mut Vec<Action>,
+    ) {
         let mine = self.record.generation;
         if let Some(stored) = stored
             && stored.revision > self.record.revision
         {
             self.take(stored, now);
         }
+        let other = self.refresh_token().map(RefreshToken::fingerprint) != Some(about);
+        let moved = other || self.record.generation > mine;
         let settled = self.doubt().is_none() && self.pending.is_none();
-        if settled && self.record.generation > mine || !self.may_exchange() {
+        if moved && settled || !self.may_exchange() {
             self.rest(actions);
             return;
         }
@@ -116,7 +131,7 @@ impl State {
             }
             // Without a refresh token no grant can be dead: the server means the request.
             Outcome::Refused(Refusal::DeadGrant) => {
-                self.misconfigured(Refusal::Request, now, actions)
+                self.misconfigured(Refusal::Request, now, actions);
             }
             Outcome::Refused(refusal) => self.misconfigured(refusal, now, actions),
             Outcome::Throttled { retry_after, detail } => {

@@ -40,6 +40,7 @@ mod view;
 mod tests;
 
 use crate::clock::{Deadline, Moment};
+use crate::secret::Fingerprint;
 
 pub use event::{Action, Ask, Doubtful, Event, Issue, Loss, Oracle, Outcome, Refusal};
 pub use schedule::Dice;
@@ -125,7 +126,10 @@ enum Client {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
     Resting,
-    Opening,
+    /// Waiting for the lock, to exchange this refresh token.
+    Opening {
+        about: Fingerprint,
+    },
     Rehearsing,
     Connecting,
     /// Storing the intent; the store held this before.

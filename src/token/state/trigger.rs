@@ -77,7 +77,7 @@ impl State {
     /// Goes over to the seed that was provided, between exchanges. While the lock is waited for there
     /// is no exchange yet, and another process may be spending the seed from before.
     pub(super) fn take_up_seed(&mut self, now: Moment) {
-        if !matches!(self.phase, Phase::Resting | Phase::Opening) {
+        if !matches!(self.phase, Phase::Resting | Phase::Opening { .. }) {
             return;
         }
         let Some(seed) = self.offered.take() else { return };

@@ -190,3 +190,14 @@ fn a_seed_withdrawn_while_the_lock_is_waited_for_leaves_a_loss_a_loss() {
     machine.hears(Event::Seeded(seed("dead"))).hears(Event::Opened(None)).does("Close");
     machine.stands(Standing::Lost).plans_nothing();
 }
+
+#[test]
+fn a_seed_that_another_process_gave_up_calls_for_no_exchange_of_the_grant() {
+    let mut machine = Machine::rotating();
+    let planned = machine.wait();
+    let mut stored = record();
+    (stored.revision, stored.seed) = (3, Some(seed("new").fingerprint()));
+    machine.hears(Event::Seeded(seed("new"))).when_due().does("Open");
+    machine.hears(Event::Opened(Some(stored))).does("Close").stands(Standing::Active);
+    assert_eq!(machine.wait(), planned);
+}
