@@ -10,9 +10,11 @@
 //! sweep for each core looks at them, which costs a request nothing.
 
 mod accept;
+mod config;
 mod content;
 mod line;
 mod seat;
+mod watched;
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -36,7 +38,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::{spawn_local, yield_now};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -45,56 +47,11 @@ use super::listen::{BACKLOG, Socket};
 use crate::answer::{Answer, Code};
 use crate::telemetry::{Counters, Origin};
 use accept::{Listen, is_caller_trouble};
+pub use config::{Config, Limit};
 pub use content::{Content, ContentError};
 use line::{Line, linger};
-use seat::{Seat, Seated, Sweep, Watched};
-
-/// Limits on what callers may take.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Longest time for the head of a request to arrive. Default 10 s.
-    pub head_timeout: Duration,
-    /// How long a connection may wait for its next request. Default 60 s.
-    pub idle_timeout: Duration,
-    /// Longest pause within the content of a request. Default 30 s.
-    pub content_timeout: Duration,
-    /// How long a caller may take nothing of an answer that is there for it. Default 60 s.
-    pub write_timeout: Duration,
-    /// Largest head in bytes. Default 32 KiB.
-    pub max_head: usize,
-    /// Most fields in a head. Default 100.
-    pub max_fields: usize,
-    /// Longest request target in bytes. Default 8 KiB.
-    pub max_target: usize,
-    /// Most connections at a time, over all listeners; further ones wait unaccepted. Default 1,024.
-    pub max_connections: usize,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            head_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
-            content_timeout: Duration::from_secs(30),
-            write_timeout: Duration::from_secs(60),
-            max_head: 32 << 10,
-            max_fields: 100,
-            max_target: 8 << 10,
-            max_connections: 1024,
-        }
-    }
-}
-
-/// How many connections there may be, shared by all cores.
-#[derive(Clone, Debug)]
-pub struct Limit(Arc<Semaphore>);
-
-impl Limit {
-    /// Room for [`Config::max_connections`].
-    pub fn new(config: &Config) -> Self {
-        Self(Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))))
-    }
-}
+use seat::{Seat, Sweep};
+use watched::{Seated, Watched};
 
 /// Everything that serving needs beside the sockets and the service.
 #[derive(Clone, Debug)]
@@ -241,7 +198,7 @@ where
     where
         T: AsyncRead + AsyncWrite + AsFd + Unpin + 'static,
     {
-        if let Ok(place) = Arc::clone(&self.terms.limit.0).acquire_owned().await {
+        if let Some(place) = self.terms.limit.place().await {
             spawn_local(Rc::clone(self).attend(stream, place, running.clone()));
         }
     }

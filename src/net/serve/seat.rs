@@ -6,22 +6,18 @@
 //! still while nobody is seated.
 
 use std::cell::{Cell, RefCell};
-use std::io;
-use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::spawn_local;
 use tokio::time::MissedTickBehavior;
 
 use super::Config;
 use super::content::Leftover;
 use super::line::{Line, Peer};
+use super::watched::Seated;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,14 +81,14 @@ impl Seat {
         self.since.set(self.tick.get());
     }
 
-    fn read(&self) {
+    pub(super) fn read(&self) {
         if self.phase.get() == Phase::Idle {
             self.enter(Phase::Head);
         }
     }
 
     /// The end of an answer may still be on its way to a slow caller when its body has ended.
-    fn written(&self) {
+    pub(super) fn written(&self) {
         self.blocked.set(None);
         self.half_closed.set(None);
         if self.phase.get() == Phase::Idle {
@@ -100,7 +96,7 @@ impl Seat {
         }
     }
 
-    fn blocked(&self) {
+    pub(super) fn blocked(&self) {
         if self.blocked.get().is_none() {
             self.blocked.set(Some(self.tick.get()));
         }
@@ -140,7 +136,7 @@ pub(super) struct Busy(Rc<Seat>);
 impl Busy {
     /// Stays busy until the body of the answer is dropped.
     pub(super) fn with<B>(self, body: B) -> Seated<B> {
-        Seated { body, _busy: self }
+        Seated::new(body, self)
     }
 }
 
@@ -277,101 +273,5 @@ impl Sweep {
             Look::Silent { since } => now - since > self.write.saturating_mul(2),
             Look::Gone => true,
         }
-    }
-}
-
-/// A caller's stream that tells its seat what goes over it.
-#[derive(Debug)]
-pub(super) struct Watched<T> {
-    stream: Rc<RefCell<T>>,
-    seat: Rc<Seat>,
-}
-
-impl<T> Watched<T> {
-    pub(super) fn new(stream: Rc<RefCell<T>>, seat: Rc<Seat>) -> Self {
-        Self { stream, seat }
-    }
-
-    fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        match written {
-            Poll::Ready(Ok(_)) => self.seat.written(),
-            Poll::Pending => self.seat.blocked(),
-            Poll::Ready(Err(_)) => {}
-        }
-        written
-    }
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.seat.read();
-        }
-        read
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut *self.stream.borrow_mut()).poll_write(cx, buf);
-        self.wrote(written)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut *self.stream.borrow_mut()).poll_write_vectored(cx, bufs);
-        self.wrote(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.borrow().is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.stream.borrow_mut()).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.stream.borrow_mut()).poll_shutdown(cx)
-    }
-}
-
-/// The body of an answer; the connection is busy for as long as it lives.
-#[derive(Debug)]
-pub(super) struct Seated<B> {
-    body: B,
-    _busy: Busy,
-}
-
-impl<B: Body<Data = Bytes> + Unpin> Body for Seated<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
