@@ -83,9 +83,15 @@ impl Authorities {
             return Ok(());
         }
         match value.to_str().ok().filter(|host| split(host).is_some()) {
-            Some(host) => Err(Refusal::HostForeign(host.to_owned())),
+            Some(host) => Err(self.foreign(host)),
             None => Err(Refusal::HostMalformed),
         }
+    }
+
+    /// The list begins with the name that everybody knows, at the door's own port.
+    fn foreign(&self, host: &str) -> Refusal {
+        let ours = self.allowed.first().map_or(LOOPBACK[0], String::as_str);
+        Refusal::HostForeign { host: host.to_owned(), ours: ours.to_owned() }
     }
 }
 
@@ -200,7 +206,8 @@ mod tests {
             "sidecar",
             "sidecar:80",
         ] {
-            let expected = Err(Refusal::HostForeign(host.into()));
+            let ours = "localhost:9180".to_owned();
+            let expected = Err(Refusal::HostForeign { host: host.into(), ours });
             assert_eq!(verdict(&authorities, Version::HTTP_11, &[host]), expected, "{host}");
         }
     }

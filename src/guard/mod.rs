@@ -188,7 +188,8 @@ mod tests {
         let guard = guard(&Config { caller_key: Some(key), ..Config::default() });
         let mut everything_wrong = head("/oauth/token", &[("origin", "https://evil.example")]);
         let host = everything_wrong.headers.insert("host", "evil.example".parse().unwrap());
-        let foreign = Refusal::HostForeign("evil.example".into());
+        let foreign =
+            Refusal::HostForeign { host: "evil.example".into(), ours: "localhost:9180".into() };
         assert_eq!(guard.admit(&everything_wrong), Err(foreign));
         everything_wrong.headers.insert("host", host.unwrap());
         assert_eq!(guard.admit(&everything_wrong), Err(Refusal::Origin));

@@ -1,5 +1,7 @@
 //! Why a request is not admitted, and the answer that its caller gets.
 
+use std::borrow::Cow;
+
 use crate::answer::{Answer, Code};
 
 use super::target::Flaw;
@@ -17,8 +19,13 @@ pub enum Refusal {
     #[error("The Host of this request is malformed.")]
     HostMalformed,
     /// A well-formed `Host` that is not ours: the mark of DNS rebinding.
-    #[error("The sidecar does not answer for the Host {0}.")]
-    HostForeign(String),
+    #[error("The sidecar does not answer for the Host {host}.")]
+    HostForeign {
+        /// The one that was sent.
+        host: String,
+        /// One that would have been admitted.
+        ours: String,
+    },
     /// `Origin` names a page that is not allowed, or there are several.
     #[error("A web page of an origin that is not allowed sent this request.")]
     Origin,
@@ -58,7 +65,7 @@ impl Refusal {
     /// The code of the answer.
     pub fn code(&self) -> Code {
         match self {
-            Self::HostForeign(_) => Code::HostNotAllowed,
+            Self::HostForeign { .. } => Code::HostNotAllowed,
             Self::HostMissing | Self::HostRepeated | Self::HostMalformed | Self::Target(_) => {
                 Code::BadRequest
             }
@@ -69,8 +76,11 @@ impl Refusal {
     }
 
     /// What to do next, where the code's own words are not enough.
-    fn hint(&self) -> Option<&'static str> {
-        match self {
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        if let Self::HostForeign { ours, .. } = self {
+            return Some(format!("Call it as {ours}, or add the name to guard.hosts.").into());
+        }
+        let hint = match self {
             Self::HostMissing | Self::HostRepeated | Self::HostMalformed => {
                 Some("Send one Host, such as localhost:9180.")
             }
@@ -82,7 +92,8 @@ impl Refusal {
             Self::Path => Some("Use a path under /api/, or add its prefix to guard.paths."),
             Self::OffLimits => Some("Make and revoke tokens in the web interface of the API."),
             _ => None,
-        }
+        };
+        hint.map(Cow::Borrowed)
     }
 }
 
@@ -104,11 +115,15 @@ mod tests {
 
     use super::*;
 
+    fn foreign(host: &str) -> Refusal {
+        Refusal::HostForeign { host: host.into(), ours: "localhost:9180".into() }
+    }
+
     #[test]
     fn every_refusal_has_its_status_and_ends_the_connection() {
         for (refusal, status) in [
             (Refusal::HostMissing, StatusCode::BAD_REQUEST),
-            (Refusal::HostForeign("evil.example".into()), StatusCode::MISDIRECTED_REQUEST),
+            (foreign("evil.example"), StatusCode::MISDIRECTED_REQUEST),
             (Refusal::Origin, StatusCode::FORBIDDEN),
             (Refusal::CallerKeyWrong, StatusCode::FORBIDDEN),
             (Refusal::Method, StatusCode::FORBIDDEN),
@@ -122,10 +137,11 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_names_the_host_to_add() {
-        let response = Answer::from(Refusal::HostForeign("sidecar:9180".into())).into_response();
+    fn the_answer_names_the_host_to_add_and_one_that_works() {
+        let response = Answer::from(foreign("sidecar:9180")).into_response();
         let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
         assert_eq!(body["message"], "The sidecar does not answer for the Host sidecar:9180.");
-        assert!(body["error"]["hint"].as_str().unwrap().contains("guard.hosts"));
+        let hint = "Call it as localhost:9180, or add the name to guard.hosts.";
+        assert_eq!(body["error"]["hint"], hint);
     }
 }

@@ -136,7 +136,7 @@ impl Listeners {
 }
 
 /// Connections that wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 fn bind_tcp(wanted: SocketAddr, cores: usize) -> io::Result<Listeners> {
     let first = tcp_socket(wanted)?;

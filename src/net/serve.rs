@@ -10,20 +10,26 @@
 //! sweep for each core looks at them, which costs a request nothing.
 
 mod accept;
+mod config;
 mod content;
+mod line;
 mod seat;
+mod watched;
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -32,60 +38,20 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::spawn_local;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::{spawn_local, yield_now};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::drain::Drain;
-use super::listen::Socket;
+use super::listen::{BACKLOG, Socket};
 use crate::answer::{Answer, Code};
 use crate::telemetry::{Counters, Origin};
 use accept::{Listen, is_caller_trouble};
+pub use config::{Config, Limit};
 pub use content::{Content, ContentError};
-use seat::{Seat, Seated, Sweep, Watched};
-
-/// Limits on what callers may take.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Longest time for the head of a request to arrive. Default 10 s.
-    pub head_timeout: Duration,
-    /// How long a connection may wait for its next request. Default 60 s.
-    pub idle_timeout: Duration,
-    /// Longest pause within the content of a request. Default 30 s.
-    pub content_timeout: Duration,
-    /// Largest head in bytes. Default 32 KiB.
-    pub max_head: usize,
-    /// Most fields in a head. Default 100.
-    pub max_fields: usize,
-    /// Longest request target in bytes. Default 8 KiB.
-    pub max_target: usize,
-    /// Most connections at a time, over all listeners; further ones wait unaccepted. Default 1,024.
-    pub max_connections: usize,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            head_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
-            content_timeout: Duration::from_secs(30),
-            max_head: 32 << 10,
-            max_fields: 100,
-            max_target: 8 << 10,
-            max_connections: 1024,
-        }
-    }
-}
-
-/// How many connections there may be, shared by all cores.
-#[derive(Clone, Debug)]
-pub struct Limit(Arc<Semaphore>);
-
-impl Limit {
-    /// Room for [`Config::max_connections`].
-    pub fn new(config: &Config) -> Self {
-        Self(Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))))
-    }
-}
+use line::{Line, linger};
+use seat::{Seat, Sweep};
+use watched::{Seated, Watched};
 
 /// Everything that serving needs beside the sockets and the service.
 #[derive(Clone, Debug)]
@@ -136,7 +102,14 @@ where
     let deadline = drain.began().await;
     core.sweep.drain();
     // Every accept loop and every connection holds a sender: none left means that all is done.
-    if tokio::time::timeout_at(deadline, ended.recv()).await.is_err() {
+    let grace = (deadline.saturating_duration_since(Instant::now()) / 4).min(GRACE);
+    if timeout(grace, ended.recv()).await.is_ok() {
+        return Ok(());
+    }
+    // The runtime asks the kernel for news first: a request that is in its socket counts as arrived.
+    yield_now().await;
+    core.sweep.close();
+    if timeout_at(deadline, ended.recv()).await.is_err() {
         tracing::warn!("the drain took too long: the connections that are left are cut off");
     }
     Ok(())
@@ -149,13 +122,12 @@ struct Core<S> {
     service: S,
 }
 
-/// hyper's own head timer is off, see the top of this file. A caller that shuts its sending side down
-/// in the middle of an exchange has gone, as far as hyper can tell, and its request is given up:
-/// half-closed connections could not be told from dead ones while an answer is awaited.
+/// hyper's own head timer is off, see the top of this file. A caller may shut its sending side down
+/// and wait for its answer (RFC 9112 §9.6); the sweep looks after those who only seem to.
 fn http(config: &Config) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.header_read_timeout(None)
-        .half_close(false)
+        .half_close(true)
         .max_header_size(config.max_head)
         .max_buf_size(config.max_head.saturating_mul(2).max(MIN_BUFFER));
     // hyper keeps up to 100 fields on the stack, and more or fewer in an allocation per request.
@@ -167,6 +139,11 @@ fn http(config: &Config) -> http1::Builder {
 
 /// Bytes that hyper may buffer for each connection and direction.
 const MIN_BUFFER: usize = 64 << 10;
+
+/// At the beginning of a drain, how long connections that rest stay open, at most: a caller that has
+/// not heard of the drain may have its next request on the way, and gets a last answer for it. A
+/// quarter of the drain if that is shorter.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// How long a core rests when the system has no descriptors or memory for another connection.
 const BREATHER: Duration = Duration::from_millis(100);
@@ -183,14 +160,13 @@ where
         let mut began = pin!(drain.began());
         let mut starving = false;
         loop {
-            // Accepting comes first: who waits in the queue when the drain begins is still served.
             let accepted = tokio::select! {
                 biased;
+                _ = &mut began => break,
                 accepted = listener.accept() => accepted,
-                _ = &mut began => return,
             };
-            let stream = match accepted {
-                Ok(stream) => stream,
+            match accepted {
+                Ok(stream) => self.admit(stream, &running).await,
                 Err(error) if is_caller_trouble(&error) => continue,
                 Err(error) => {
                     if !std::mem::replace(&mut starving, true) {
@@ -199,39 +175,84 @@ where
                     tokio::time::sleep(BREATHER).await;
                     continue;
                 }
-            };
+            }
             starving = false;
-            // At the limit this loop stops here. The kernel's queue holds those who come next, and
-            // nobody is reset. Asking before accepting would bind a place to every idle socket.
-            let Ok(place) = Arc::clone(&self.terms.limit.0).acquire_owned().await else { return };
-            spawn_local(Rc::clone(&self).attend(stream, place, running.clone()));
+        }
+        // Who waits in the queue when the drain begins is still served; who comes later is not, or
+        // a stream of callers could hold the drain up.
+        yield_now().await;
+        for _ in 0..BACKLOG {
+            let mut accepted = pin!(listener.accept());
+            match poll_fn(|cx| Poll::Ready(accepted.as_mut().poll(cx))).await {
+                Poll::Ready(Ok(stream)) => self.admit(stream, &running).await,
+                Poll::Ready(Err(error)) if is_caller_trouble(&error) => {}
+                Poll::Ready(Err(_)) | Poll::Pending => return,
+            }
+        }
+    }
+
+    /// Gives the connection a place. At the limit this waits, and the accept loop with it: the
+    /// kernel's queue holds those who come next, and nobody is reset. Asking before accepting would
+    /// bind a place to every idle socket.
+    async fn admit<T>(self: &Rc<Self>, stream: T, running: &mpsc::Sender<Infallible>)
+    where
+        T: AsyncRead + AsyncWrite + AsFd + Unpin + 'static,
+    {
+        if let Some(place) = self.terms.limit.place().await {
+            spawn_local(Rc::clone(self).attend(stream, place, running.clone()));
         }
     }
 
     /// One connection, from its first byte to its last. A panic in here ends this task alone.
-    async fn attend<T: AsyncRead + AsyncWrite + Unpin>(
+    async fn attend<T: AsyncRead + AsyncWrite + AsFd + Unpin + 'static>(
         self: Rc<Self>,
         stream: T,
         _place: OwnedSemaphorePermit,
         _running: mpsc::Sender<Infallible>,
     ) {
         let _counted = Counted::new(&self.terms.counters);
-        let seat = self.sweep.seat();
-        let io = TokioIo::new(Watched::new(stream, Rc::clone(&seat)));
-        let service = service_fn(|request| self.answer(request, &seat));
+        let stream = Rc::new(RefCell::new(stream));
+        let line: Weak<dyn Line> = Rc::downgrade(&(Rc::clone(&stream) as Rc<dyn Line>));
+        let seat = self.sweep.seat(line);
+        let parting = self.converse(&stream, &seat).await;
+        if parting == Parting::Unheard
+            && let Ok(stream) = Rc::try_unwrap(stream)
+        {
+            linger(stream.into_inner()).await;
+        }
+    }
+
+    /// All exchanges of one connection.
+    async fn converse<T: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: &Rc<RefCell<T>>,
+        seat: &Rc<Seat>,
+    ) -> Parting {
+        let io = TokioIo::new(Watched::new(Rc::clone(stream), Rc::clone(seat)));
+        let service = service_fn(|request| self.answer(request, seat));
         let mut connection = pin!(self.http.serve_connection(io, service));
         let mut told = false;
         let ended = poll_fn(|cx| {
             if seat.must_leave(cx) {
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(None);
             }
-            if self.sweep.is_draining() && !std::mem::replace(&mut told, true) {
-                connection.as_mut().graceful_shutdown();
+            let polled = connection.as_mut().poll(cx).map(Some);
+            if polled.is_ready() || !self.sweep.is_closing() || seat.is_beginning() || told {
+                return polled;
             }
-            connection.as_mut().poll(cx)
+            told = true;
+            connection.as_mut().graceful_shutdown();
+            connection.as_mut().poll(cx).map(Some)
         });
-        if let Err(error) = ended.await {
-            tracing::debug!(%error, "a caller's connection ended early");
+        match ended.await {
+            Some(Ok(())) if seat.leftover().is_there() => Parting::Unheard,
+            Some(Ok(())) | None => Parting::Done,
+            Some(Err(error)) => {
+                tracing::debug!(%error, "a caller's connection ended early");
+                // hyper has answered what it could not read; the rest is still on its way.
+                let is_answered = seat.leftover().is_there() || error.is_parse();
+                if is_answered { Parting::Unheard } else { Parting::Done }
+            }
         }
     }
 
@@ -241,24 +262,29 @@ where
         seat: &Rc<Seat>,
     ) -> Result<Response<Seated<B>>, Infallible> {
         let seated = seat.busy();
-        let response = if request
+        let mut response = if request
             .uri()
             .path_and_query()
             .is_some_and(|target| target.as_str().len() > self.terms.config.max_target)
         {
+            seat.leftover().leave();
             self.own(
                 Answer::new(Code::HeadTooLarge)
                     .message("The request target is too long.")
                     .hint("Send a shorter path and query; the limit is caller.max_target."),
             )
         } else {
-            let request =
-                request.map(|incoming| Content::new(incoming, self.terms.config.content_timeout));
+            let longest_pause = self.terms.config.content_timeout;
+            let request = request
+                .map(|incoming| Content::new(incoming, longest_pause, Arc::clone(seat.leftover())));
             match unpanicked(|| (self.service)(request)).await {
                 Ok(response) => response,
                 Err(Panicked) => self.own(Answer::new(Code::Internal)),
             }
         };
+        if self.sweep.is_draining() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         Ok(response.map(|body| seated.with(body)))
     }
 
@@ -267,6 +293,14 @@ where
         self.terms.counters.answered(answer.code().status(), Origin::Sidecar);
         answer.closing().into_response().map(B::from)
     }
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parting {
+    Done,
+    /// The caller may still be sending what nobody reads.
+    Unheard,
 }
 
 /// A panic was caught; the hook has told where it happened.

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::Method;
 use http_body::{Body, Frame, SizeHint};
 
+use crate::answer::Code;
 use crate::net::serve::{Content, ContentError};
 use crate::net::upstream::{Cause, Exposure, Failure, Provenance};
 
@@ -40,8 +41,9 @@ enum State {
     Open,
     /// All has passed.
     Ended,
-    /// The caller did not send it whole.
-    Failed,
+    /// The caller did not send it whole: it paused for too long, or broke off.
+    Paused,
+    Broken,
 }
 
 impl<C: Body<Data = Bytes> + Unpin> Tape<C> {
@@ -86,9 +88,13 @@ impl<C> Tape<C> {
         self.0.as_ref().is_none_or(|recording| recording.borrow().is_whole())
     }
 
-    /// Whether the caller failed to send its content.
-    pub(super) fn has_failed(&self) -> bool {
-        self.0.as_ref().is_some_and(|recording| recording.borrow().state == State::Failed)
+    /// What to tell a caller that failed to send its content.
+    pub(super) fn failure(&self) -> Option<Code> {
+        match self.0.as_ref()?.borrow().state {
+            State::Open | State::Ended => None,
+            State::Paused => Some(Code::CallerTimeout),
+            State::Broken => Some(Code::BadRequest),
+        }
     }
 }
 
@@ -120,20 +126,17 @@ struct Playing<C> {
 
 /// Why a playback ended early.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PlaybackError<E = ContentError> {
+pub(super) enum PlaybackError {
     /// The caller did not send it whole.
     #[error(transparent)]
-    Content(E),
+    Content(ContentError),
     /// The request is being sent again elsewhere.
     #[error("the request is being sent again")]
     Replaced,
 }
 
-impl<C: Body<Data = Bytes> + Unpin> Playing<C> {
-    fn poll_data(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, PlaybackError<C::Error>>>> {
+impl<C: Body<Data = Bytes, Error = ContentError> + Unpin> Playing<C> {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PlaybackError>>> {
         let mut recording = self.recording.borrow_mut();
         if recording.newest != self.number {
             return Poll::Ready(Some(Err(PlaybackError::Replaced)));
@@ -155,7 +158,10 @@ impl<C: Body<Data = Bytes> + Unpin> Playing<C> {
                     }
                 }
                 Some(Err(error)) => {
-                    recording.state = State::Failed;
+                    recording.state = match error {
+                        ContentError::Paused => State::Paused,
+                        ContentError::Broken(_) => State::Broken,
+                    };
                     return Poll::Ready(Some(Err(PlaybackError::Content(error))));
                 }
                 None => recording.state = State::Ended,
@@ -165,9 +171,9 @@ impl<C: Body<Data = Bytes> + Unpin> Playing<C> {
     }
 }
 
-impl<C: Body<Data = Bytes> + Unpin> Body for Playback<C> {
+impl<C: Body<Data = Bytes, Error = ContentError> + Unpin> Body for Playback<C> {
     type Data = Bytes;
-    type Error = PlaybackError<C::Error>;
+    type Error = PlaybackError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
@@ -311,6 +317,6 @@ mod tests {
         let (frames, tape) = tape(10);
         frames.send(Err(ContentError::Paused)).unwrap();
         assert!(tape.play().frame().await.unwrap().is_err());
-        assert!(tape.has_failed());
+        assert_eq!(tape.failure(), Some(Code::CallerTimeout));
     }
 }

@@ -182,7 +182,8 @@ impl Proxy {
             Ok(response) => return Ok(response),
             Err(failure) => failure,
         };
-        if tape.has_failed() || !tape.is_whole() || !replay::permits(outbound.method(), &failure) {
+        let is_whole = tape.failure().is_none() && tape.is_whole();
+        if !is_whole || !replay::permits(outbound.method(), &failure) {
             return Err(failed(tape, &failure));
         }
         self.counters.replayed();
@@ -216,8 +217,13 @@ fn unavailable(why: Unavailable) -> Answer {
 }
 
 fn failed(tape: &Tape, failure: &Failure) -> Answer {
-    if tape.has_failed() {
-        return Answer::new(Code::CallerTimeout);
+    match tape.failure() {
+        Some(Code::BadRequest) => {
+            return Answer::new(Code::BadRequest)
+                .message("The content of the request broke off, or its framing is wrong.");
+        }
+        Some(code) => return Answer::new(code),
+        None => {}
     }
     tracing::warn!(%failure, "a request got no response from the upstream");
     Answer::from(failure)

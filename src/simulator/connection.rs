@@ -72,7 +72,9 @@ where
             }
         }
     });
-    let server = auto::Builder::new(TokioExecutor::new());
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    // A peer may abandon as many requests as it likes: what it has sent of them comes in late.
+    server.http2().max_local_error_reset_streams(None);
     tokio::select! {
         // How a connection ended says nothing that the journal does not know.
         _ended = server.serve_connection(TokioIo::new(stream), service) => {}

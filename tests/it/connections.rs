@@ -193,7 +193,10 @@ async fn a_caller_who_leaves_takes_the_upstream_connection_along() {
         }
     })
     .await;
-    let sidecar = Sidecar::with(&upstream);
+    let mut start = Start::with(&upstream);
+    // Until it is sent something, a caller who has left looks like one that has closed its side.
+    start.serve.write_timeout = Duration::from_millis(50);
+    let sidecar = start.go();
     let mut caller = sidecar.caller().await;
     caller.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     caller.head().await;

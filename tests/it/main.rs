@@ -12,6 +12,7 @@ mod content;
 mod fields;
 mod limits;
 mod log;
+mod robustness;
 mod support;
 mod tls;
 mod token;

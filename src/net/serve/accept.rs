@@ -1,13 +1,14 @@
 //! Accepting from listeners of either kind.
 
 use std::io;
+use std::os::fd::AsFd;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
 /// A listener of either kind.
 pub(super) trait Listen: 'static {
-    type Stream: AsyncRead + AsyncWrite + Unpin + 'static;
+    type Stream: AsyncRead + AsyncWrite + AsFd + Unpin + 'static;
     fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>>;
 }
 

@@ -1,6 +1,8 @@
 //! The content of a caller's request, with a limit on its pauses.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,6 +20,27 @@ pub struct Content {
     /// Made when the first pause begins: most content is there at once.
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
+    ended: bool,
+    leftover: Arc<Leftover>,
+}
+
+/// Whether content of the last request on a connection was left unread. Atomic because content may go
+/// to another thread before it is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Leftover(AtomicBool);
+
+impl Leftover {
+    pub(super) fn leave(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn forget(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_there(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// Why content did not arrive whole.
@@ -32,8 +55,12 @@ pub enum ContentError {
 }
 
 impl Content {
-    pub(super) fn new(incoming: Incoming, longest_pause: Duration) -> Self {
-        Self { incoming, longest_pause, timer: None, waiting: false }
+    pub(super) fn new(
+        incoming: Incoming,
+        longest_pause: Duration,
+        leftover: Arc<Leftover>,
+    ) -> Self {
+        Self { incoming, longest_pause, timer: None, waiting: false, ended: false, leftover }
     }
 
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -64,6 +91,7 @@ impl Body for Content {
             return Poll::Ready(Some(Err(ContentError::Paused)));
         };
         self.waiting = false;
+        self.ended = frame.is_none();
         Poll::Ready(frame.map(|frame| frame.map_err(ContentError::Broken)))
     }
 
@@ -73,5 +101,13 @@ impl Body for Content {
 
     fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
+    }
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        if !self.ended && !self.incoming.is_end_stream() {
+            self.leftover.leave();
+        }
     }
 }

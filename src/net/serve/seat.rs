@@ -6,19 +6,18 @@
 //! still while nobody is seated.
 
 use std::cell::{Cell, RefCell};
-use std::io;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::spawn_local;
 use tokio::time::MissedTickBehavior;
 
 use super::Config;
+use super::content::Leftover;
+use super::line::{Line, Peer};
+use super::watched::Seated;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +36,12 @@ pub(super) struct Seat {
     phase: Cell<Phase>,
     since: Cell<u64>,
     overstayed: Cell<bool>,
+    /// Since when the caller takes nothing of what is there for it.
+    blocked: Cell<Option<u64>>,
+    /// Since when a caller that sends no more has been sent nothing either.
+    half_closed: Cell<Option<u64>>,
+    leftover: Arc<Leftover>,
+    line: Weak<dyn Line>,
     waker: RefCell<Option<Waker>>,
     tick: Rc<Cell<u64>>,
 }
@@ -55,7 +60,20 @@ impl Seat {
     /// A head is complete: the phase is `Busy` until what this returns is dropped.
     pub(super) fn busy(self: &Rc<Self>) -> Busy {
         self.enter(Phase::Busy);
+        self.blocked.set(None);
+        self.half_closed.set(None);
+        self.leftover.forget();
         Busy(Rc::clone(self))
+    }
+
+    /// Whether a head has begun to arrive and is not complete.
+    pub(super) fn is_beginning(&self) -> bool {
+        self.phase.get() == Phase::Head
+    }
+
+    /// Where it is noted that nobody will read the rest of what the caller sends.
+    pub(super) fn leftover(&self) -> &Arc<Leftover> {
+        &self.leftover
     }
 
     fn enter(&self, phase: Phase) {
@@ -63,16 +81,37 @@ impl Seat {
         self.since.set(self.tick.get());
     }
 
-    fn read(&self) {
+    pub(super) fn read(&self) {
         if self.phase.get() == Phase::Idle {
             self.enter(Phase::Head);
         }
     }
 
     /// The end of an answer may still be on its way to a slow caller when its body has ended.
-    fn written(&self) {
+    pub(super) fn written(&self) {
+        self.blocked.set(None);
+        self.half_closed.set(None);
         if self.phase.get() == Phase::Idle {
             self.enter(Phase::Idle);
+        }
+    }
+
+    pub(super) fn blocked(&self) {
+        if self.blocked.get().is_none() {
+            self.blocked.set(Some(self.tick.get()));
+        }
+    }
+
+    /// Since when the caller has sent no more, or at once if it is gone.
+    fn look(&self) -> Look {
+        match self.line.upgrade().map(|line| line.peer()) {
+            Some(Peer::Open) => Look::Well,
+            Some(Peer::HalfClosed) => {
+                let since = self.half_closed.get().unwrap_or(self.tick.get());
+                self.half_closed.set(Some(since));
+                Look::Silent { since }
+            }
+            Some(Peer::Gone) | None => Look::Gone,
         }
     }
 
@@ -83,6 +122,13 @@ impl Seat {
     }
 }
 
+/// What a look at a busy caller shows.
+enum Look {
+    Well,
+    Silent { since: u64 },
+    Gone,
+}
+
 /// A request is being served.
 #[derive(Debug)]
 pub(super) struct Busy(Rc<Seat>);
@@ -90,7 +136,7 @@ pub(super) struct Busy(Rc<Seat>);
 impl Busy {
     /// Stays busy until the body of the answer is dropped.
     pub(super) fn with<B>(self, body: B) -> Seated<B> {
-        Seated { body, _busy: self }
+        Seated::new(body, self)
     }
 }
 
@@ -106,16 +152,27 @@ pub(super) struct Sweep {
     seats: RefCell<Vec<Rc<Seat>>>,
     tick: Rc<Cell<u64>>,
     period: Duration,
-    /// Ticks that a head may take, and that a connection may idle.
+    /// Ticks that a head may take, that a connection may idle, and that a caller may take nothing.
     head: u64,
     idle: u64,
+    write: u64,
     sweeping: Cell<bool>,
-    draining: Cell<bool>,
+    stage: Cell<Stage>,
+}
+
+/// How far the drain is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Serving,
+    /// Every answer is the last one of its connection.
+    Draining,
+    /// What rests is closed.
+    Closing,
 }
 
 impl Sweep {
     pub(super) fn new(config: &Config) -> Rc<Self> {
-        let shortest = config.head_timeout.min(config.idle_timeout);
+        let shortest = config.head_timeout.min(config.idle_timeout).min(config.write_timeout);
         let period = (shortest / 10).clamp(Duration::from_millis(1), Duration::from_secs(1));
         let ticks = |span: Duration| {
             let ticks = span.as_millis().div_ceil(period.as_millis().max(1));
@@ -128,17 +185,22 @@ impl Sweep {
             period,
             head: ticks(config.head_timeout),
             idle: ticks(config.idle_timeout),
+            write: ticks(config.write_timeout),
             sweeping: Cell::new(false),
-            draining: Cell::new(false),
+            stage: Cell::new(Stage::Serving),
         })
     }
 
     /// A place for one more connection.
-    pub(super) fn seat(self: &Rc<Self>) -> Rc<Seat> {
+    pub(super) fn seat(self: &Rc<Self>, line: Weak<dyn Line>) -> Rc<Seat> {
         let seat = Rc::new(Seat {
             phase: Cell::new(Phase::Idle),
             since: Cell::new(self.tick.get()),
             overstayed: Cell::new(false),
+            blocked: Cell::new(None),
+            half_closed: Cell::new(None),
+            leftover: Arc::default(),
+            line,
             waker: RefCell::default(),
             tick: Rc::clone(&self.tick),
         });
@@ -150,12 +212,21 @@ impl Sweep {
     }
 
     pub(super) fn is_draining(&self) -> bool {
-        self.draining.get()
+        self.stage.get() != Stage::Serving
     }
 
-    /// Lets every connection know.
+    pub(super) fn is_closing(&self) -> bool {
+        self.stage.get() == Stage::Closing
+    }
+
+    /// From now on every answer ends its connection.
     pub(super) fn drain(&self) {
-        self.draining.set(true);
+        self.stage.set(Stage::Draining);
+    }
+
+    /// Lets every connection know that it is over.
+    pub(super) fn close(&self) {
+        self.stage.set(Stage::Closing);
         self.seats.borrow().iter().for_each(|seat| seat.wake());
     }
 
@@ -176,110 +247,31 @@ impl Sweep {
         let mut seats = self.seats.borrow_mut();
         seats.retain(|seat| Rc::strong_count(seat) > 1);
         for seat in &*seats {
-            let longest = match seat.phase.get() {
-                Phase::Idle => self.idle,
-                Phase::Head => self.head,
-                Phase::Busy => continue,
+            let spent = now - seat.since.get();
+            let is_over = match seat.phase.get() {
+                Phase::Idle => spent > self.idle,
+                Phase::Head => spent > self.head,
+                Phase::Busy => spent > 1 && self.is_in_vain(seat, now),
             };
-            if now - seat.since.get() > longest {
+            if is_over {
                 seat.overstayed.set(true);
                 seat.wake();
             }
         }
         self.sweeping.set(!seats.is_empty());
     }
-}
 
-/// A caller's stream that tells its seat what goes over it.
-#[derive(Debug)]
-pub(super) struct Watched<T> {
-    stream: T,
-    seat: Rc<Seat>,
-}
-
-impl<T> Watched<T> {
-    pub(super) fn new(stream: T, seat: Rc<Seat>) -> Self {
-        Self { stream, seat }
-    }
-
-    fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if matches!(written, Poll::Ready(Ok(_))) {
-            self.seat.written();
+    /// Whether the answer will not arrive: its caller takes nothing, or is gone. One that has closed
+    /// its sending side looks the same, dead or alive; so while there is nothing to send, which is
+    /// how death would show, it is believed twice as long: longer than an upstream may think.
+    fn is_in_vain(&self, seat: &Seat, now: u64) -> bool {
+        if seat.blocked.get().is_some_and(|since| now - since > self.write) {
+            return true;
         }
-        written
-    }
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.seat.read();
+        match seat.look() {
+            Look::Well => false,
+            Look::Silent { since } => now - since > self.write.saturating_mul(2),
+            Look::Gone => true,
         }
-        read
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.wrote(written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.wrote(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-/// The body of an answer; the connection is busy for as long as it lives.
-#[derive(Debug)]
-pub(super) struct Seated<B> {
-    body: B,
-    _busy: Busy,
-}
-
-impl<B: Body<Data = Bytes> + Unpin> Body for Seated<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -117,8 +117,21 @@ impl From<&Failure> for Answer {
 
 fn cause(error: &hyper::Error) -> Cause {
     let reason = innermost(error).to_string();
-    let local_h2 = h2_error(error).is_some_and(|h2| h2.is_library() && !h2.is_io());
-    if error.is_parse() || local_h2 { Cause::Protocol(reason) } else { Cause::Closed(reason) }
+    if error.is_parse() || h2_error(error).is_some_and(is_violation) {
+        Cause::Protocol(reason)
+    } else {
+        Cause::Closed(reason)
+    }
+}
+
+/// The upstream has broken the rules of HTTP/2. That our own side has had enough of a connection
+/// says nothing about the answer.
+fn is_violation(error: &h2::Error) -> bool {
+    let has_enough = matches!(
+        error.reason(),
+        Some(h2::Reason::ENHANCE_YOUR_CALM | h2::Reason::NO_ERROR | h2::Reason::CANCEL)
+    );
+    error.is_library() && !error.is_io() && !has_enough
 }
 
 /// RFC 9113 §8.7: the upstream says that it has not touched the request. A connection that is being
@@ -129,6 +142,13 @@ fn is_refusal(error: &hyper::Error) -> bool {
             && ((h2.is_reset() && h2.reason() == Some(h2::Reason::REFUSED_STREAM))
                 || (h2.is_go_away() && h2.reason() == Some(h2::Reason::NO_ERROR)))
     })
+}
+
+/// Whether one exchange has failed and the others on its connection go on: its stream was reset, by
+/// either side, or its content could not be sent. A stream that was refused is different: the
+/// upstream will refuse the next one too.
+pub(super) fn is_of_one_stream(error: &hyper::Error) -> bool {
+    !is_refusal(error) && (error.is_user() || h2_error(error).is_some_and(h2::Error::is_reset))
 }
 
 fn h2_error(error: &hyper::Error) -> Option<&h2::Error> {

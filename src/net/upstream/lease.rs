@@ -12,7 +12,7 @@ use tokio::task::spawn_local;
 use tokio::time::Instant;
 
 use super::content::Content;
-use super::failure::{Exposure, Failure, Provenance};
+use super::failure::{Exposure, Failure, Provenance, is_of_one_stream};
 use super::progress::{Outgoing, Progress, awaited};
 use super::traffic::Traffic;
 use super::{Origin, Pool, RequestContent};
@@ -207,8 +207,9 @@ async fn send_shared<B: RequestContent>(
         Err(_) => Err(Failure::timeout(provenance)),
         Ok(Ok(response)) => Ok(Sent::Answered(response.map(Content::on_shared))),
         Ok(Err(error)) => {
-            // Whether it is the stream or the connection that failed: a new connection is cheap.
-            pool.retire(&shared);
+            if !is_of_one_stream(error.error()) {
+                pool.retire(&shared);
+            }
             returned(error, provenance, Exposure::Unanswered)
         }
     }

@@ -62,6 +62,11 @@ impl<B: RequestContent> Pool<B> {
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
+            // Callers who leave cost a reset each, and what the upstream had sent ahead comes in
+            // afterwards. By default h2 takes a thousand such frames for an attack and ends the
+            // connection under everybody else's requests.
+            .max_local_error_reset_streams(None)
+            .max_concurrent_reset_streams(REMEMBERED_RESETS)
             .max_send_buf_size(BUFFER)
             .max_header_list_size(MAX_RESPONSE_HEAD as u32)
             .keep_alive_interval(PING_INTERVAL)
@@ -86,11 +91,17 @@ const MAX_RESPONSE_HEAD: usize = 64 << 10;
 /// Bytes buffered for each HTTP/1.1 connection and direction, and for each HTTP/2 stream sent.
 const BUFFER: usize = 64 << 10;
 
-/// What the upstream may send ahead on one stream: 5 MB/s at a round trip of 100 ms.
-const STREAM_WINDOW: u32 = 512 << 10;
+/// What the upstream may send ahead on one stream, and so the memory that a slow caller can cost:
+/// 1.3 MB/s at a round trip of 100 ms.
+const STREAM_WINDOW: u32 = 128 << 10;
 
-/// What it may send ahead on all streams together: the memory that slow callers can cost a core.
-const CONNECTION_WINDOW: u32 = 16 << 20;
+/// What it may send ahead on all streams together: the windows of 8,192 streams, more than there are
+/// connections of callers. If it were less, a few callers who stop reading would use it up, and
+/// nothing would come in for anybody else.
+const CONNECTION_WINDOW: u32 = 8_192 * STREAM_WINDOW;
+
+/// Streams that were reset a moment ago and whose late frames are dropped without a word.
+const REMEMBERED_RESETS: usize = 1_024;
 
 /// A shared connection with requests on it that is silent for so long is asked whether it lives, …
 const PING_INTERVAL: Duration = Duration::from_secs(15);

@@ -1,0 +1,58 @@
+//! The line to a caller, beside what HTTP does with it: is there still somebody at the other end, and
+//! how to hang up so that the last words are heard.
+
+use std::cell::RefCell;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// What the kernel knows of the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// It may send more.
+    Open,
+    /// It sends no more. It may wait for its answer, as `nc -N` does, or have ended.
+    HalfClosed,
+    /// It has reset the connection.
+    Gone,
+}
+
+/// A line that can be looked at while HTTP neither reads nor writes.
+pub(super) trait Line {
+    fn peer(&self) -> Peer;
+}
+
+impl<T: AsFd> Line for RefCell<T> {
+    fn peer(&self) -> Peer {
+        let Ok(stream) = self.try_borrow() else { return Peer::Open };
+        match recv(&*stream, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Ok((0, _)) => Peer::HalfClosed,
+            Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Peer::Open,
+            Err(_) => Peer::Gone,
+        }
+    }
+}
+
+/// Hangs up on a caller that is still sending. Closing at once would make the kernel answer what
+/// comes in with a reset, and a reset takes back the answer that the caller has not read yet
+/// (RFC 9112 §9.6). So the answer's end is told first, and then the caller may finish, within limits.
+pub(super) async fn linger<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) {
+    let hearing_out = async {
+        stream.shutdown().await?;
+        let mut rest = (&mut stream).take(MOST);
+        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+    };
+    // However it ends, there is nothing more to say.
+    drop(tokio::time::timeout(LONGEST, hearing_out).await);
+}
+
+/// How long a caller that was answered may go on sending: it keeps its place meanwhile, and a drain
+/// waits for it.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// Bytes that are read for nobody. Most of what a local program sends at once is less, and this costs
+/// the core some 20 ms.
+const MOST: u64 = 64 << 20;

@@ -1,0 +1,267 @@
+//! What one caller does to itself, it does to nobody else; and no answer is lost on the way out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::BodyExt;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::Semaphore;
+use webwork_sidecar::answer::Code;
+
+use super::support::{Certificate, Sidecar, Start, Upstream, Wire, full, refusing, soon};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\ndata";
+
+/// Answers with what it was sent.
+async fn echo() -> Upstream {
+    Upstream::plain(|request| async move {
+        match request.into_body().collect().await {
+            Ok(content) => Response::new(full(content.to_bytes())),
+            Err(_) => Response::new(full("cut off")),
+        }
+    })
+    .await
+}
+
+/// An upstream that never answers, and tells when it was asked.
+async fn silent() -> (Arc<Semaphore>, Upstream) {
+    let asked = Arc::new(Semaphore::new(0));
+    let told = Arc::clone(&asked);
+    let upstream = Upstream::plain(move |_| {
+        told.add_permits(1);
+        std::future::pending()
+    })
+    .await;
+    (asked, upstream)
+}
+
+/// RFC 9113 §4.1.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+#[tokio::test]
+async fn a_thousand_spoilt_exchanges_leave_their_connection_alone() {
+    const EXCHANGES: usize = 1_100;
+    const HEADERS: u8 = 1;
+    const SETTINGS: u8 = 4;
+    // ":status: 200" and "content-length: x" (RFC 7541, appendix A), which spoils the stream alone.
+    const SPOILT: [u8; 5] = [0x88, 0x0f, 0x0d, 0x01, b'x'];
+    let upstream = Upstream::tls_raw(&Certificate::good(), &["h2"], |stream, _| async move {
+        let mut wire = Wire::new(stream);
+        wire.take(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len()).await.unwrap();
+        wire.write(frame(SETTINGS, 0, 0, &[])).await;
+        wire.write(frame(SETTINGS, 1, 0, &[])).await;
+        while let Some(head) = wire.take(9).await {
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            wire.take(usize::try_from(length).unwrap()).await.unwrap();
+            if head[3] == HEADERS {
+                let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+                wire.write(frame(HEADERS, 5, stream, &SPOILT)).await;
+            }
+        }
+    })
+    .await;
+    let sidecar = Sidecar::with(&upstream);
+    let mut caller = sidecar.caller().await;
+    for _ in 0..EXCHANGES {
+        caller.send(GET).await;
+        let reply = caller.reply().await;
+        assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_protocol"));
+    }
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn callers_who_stop_reading_stop_nobody_else() {
+    const STALLED: usize = 48;
+    let much = Bytes::from(vec![b'x'; 8 << 20]);
+    let upstream = Upstream::tls(&["h2"], move |request| {
+        let much = much.clone();
+        async move {
+            Response::new(full(if request.uri().path() == "/little" { "ok".into() } else { much }))
+        }
+    })
+    .await;
+    let sidecar = Sidecar::with(&upstream);
+    let mut stalled = Vec::new();
+    for _ in 0..STALLED {
+        let mut caller = sidecar.caller().await;
+        caller.send(GET).await;
+        caller.head().await;
+        stalled.push(caller);
+    }
+    for _ in 0..20 {
+        assert_eq!(sidecar.get("/little").await.text(), "ok");
+    }
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_caller_who_takes_nothing_loses_its_place() {
+    let much = Bytes::from(vec![b'x'; 32 << 20]);
+    let upstream = Upstream::plain(move |_| {
+        let much = much.clone();
+        async move { Response::new(full(much)) }
+    })
+    .await;
+    let mut start = Start::with(&upstream);
+    start.serve.write_timeout = Duration::from_millis(50);
+    let sidecar = start.go();
+    let mut caller = sidecar.caller().await;
+    caller.send(GET).await;
+    caller.head().await;
+    sidecar.until(|totals| totals.connections == 0 && totals.in_flight == 0).await;
+    assert!(caller.rest().await.len() < 32 << 20);
+}
+
+#[tokio::test]
+async fn a_caller_who_sends_no_more_gets_its_answer() {
+    let upstream = echo().await;
+    let sidecar = Sidecar::with(&upstream);
+    for (request, content) in [(GET, ""), (POST, "data")] {
+        let mut caller = sidecar.caller().await;
+        caller.send(request).await;
+        caller.stream().shutdown().await.unwrap();
+        assert_eq!(caller.reply().await.text(), content);
+        assert!(caller.is_closed().await);
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_is_gone_is_noticed_while_its_answer_is_awaited() {
+    let (asked, upstream) = silent().await;
+    let mut start = Start::with(&upstream);
+    // The sweep looks as often as the shortest limit asks for; a request has no part in this one.
+    start.serve.idle_timeout = Duration::from_millis(50);
+    let sidecar = start.go();
+    let mut caller = sidecar.caller().await;
+    caller.send(GET).await;
+    soon(asked.acquire()).await.unwrap().forget();
+    socket2::SockRef::from(&*caller.stream()).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(caller);
+    sidecar.until(|totals| totals.connections == 0 && totals.in_flight == 0).await;
+}
+
+#[tokio::test]
+async fn a_caller_who_is_refused_early_hears_why() {
+    let upstream = echo().await;
+    let mut start = Start::with(&upstream);
+    start.admission = refusing(Code::Policy);
+    let sidecar = start.go();
+    let mut caller = sidecar.caller().await;
+    caller.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000000\r\n\r\n").await;
+    soon(caller.send(vec![0; 20_000_000])).await;
+    let reply = caller.reply().await;
+    assert_eq!((reply.status, reply.code().as_str()), (403, "policy"));
+    assert!(caller.is_closed().await);
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_on_after_its_refusal_is_not_heard_for_long() {
+    let upstream = echo().await;
+    let mut start = Start::with(&upstream);
+    start.admission = refusing(Code::Policy);
+    let sidecar = start.go();
+    let mut caller = sidecar.caller().await;
+    caller.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000000\r\n\r\npart").await;
+    assert_eq!(caller.reply().await.status, 403);
+    sidecar.until(|totals| totals.connections == 0).await;
+}
+
+#[tokio::test]
+async fn content_that_breaks_off_is_a_400() {
+    let upstream = echo().await;
+    let sidecar = Sidecar::with(&upstream);
+    for content in ["zz\r\nabc\r\n0\r\n\r\n", "3;a\nabc\r\n0\r\n\r\n"] {
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let mut caller = sidecar.caller().await;
+        caller.send(format!("{head}{content}")).await;
+        let reply = caller.reply().await;
+        assert_eq!((reply.status, reply.code().as_str()), (400, "bad_request"), "{content:?}");
+        assert!(caller.is_closed().await);
+    }
+}
+
+#[tokio::test]
+async fn framing_that_could_be_read_two_ways_is_refused() {
+    let upstream = echo().await;
+    let sidecar = Sidecar::with(&upstream);
+    for fields in [
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked, chunked\r\n",
+    ] {
+        let mut caller = sidecar.caller().await;
+        caller.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n0\r\n\r\n")).await;
+        let reply = caller.reply().await;
+        assert_eq!((reply.status, reply.code().as_str()), (400, "bad_request"), "{fields}");
+        assert!(caller.is_closed().await);
+    }
+    assert_eq!(upstream.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_second_framing_is_dropped_and_ends_the_connection() {
+    let upstream = echo().await;
+    let sidecar = Sidecar::with(&upstream);
+    for fields in [
+        "Content-Length: 30\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 30\r\n",
+    ] {
+        let mut caller = sidecar.caller().await;
+        let request = format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n0\r\n\r\n{GET}");
+        caller.send(request).await;
+        let reply = caller.reply().await;
+        assert_eq!((reply.text(), &reply.fields["connection"]), ("", &"close".parse().unwrap()));
+        assert!(caller.is_closed().await);
+    }
+}
+
+#[tokio::test]
+async fn a_drain_answers_what_is_on_the_way() {
+    const CALLERS: usize = 20;
+    let upstream = echo().await;
+    let mut sidecar = Sidecar::with(&upstream);
+    let mut callers = Vec::new();
+    for _ in 0..CALLERS {
+        let mut caller = sidecar.caller().await;
+        caller.send(GET).await;
+        assert_eq!(caller.reply().await.status, 200);
+        callers.push(caller);
+    }
+    sidecar.drain(Duration::from_secs(15));
+    for mut caller in callers {
+        loop {
+            caller.send(GET).await;
+            let reply = caller.reply().await;
+            assert_eq!(reply.status, 200);
+            if reply.fields.get("connection").is_some_and(|value| value == "close") {
+                break;
+            }
+        }
+        assert!(caller.is_closed().await);
+    }
+    sidecar.ended().await;
+}
+
+#[tokio::test]
+async fn a_drain_serves_who_waits_in_the_queue() {
+    let upstream = echo().await;
+    let mut sidecar = Sidecar::with(&upstream);
+    let mut queued = Vec::new();
+    for _ in 0..20 {
+        let mut caller = sidecar.caller().await;
+        caller.send(GET).await;
+        queued.push(caller);
+    }
+    sidecar.drain(Duration::from_secs(15));
+    for mut caller in queued {
+        assert_eq!(caller.reply().await.status, 200);
+    }
+    sidecar.ended().await;
+}
