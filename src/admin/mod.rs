@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use crate::answer::{Answer, Code};
 use crate::net::drain::Drain;
 use crate::telemetry::Meter;
-use crate::token::refresher::Order;
+use crate::token::order::Order;
 use crate::token::status::Status;
 
 pub use status::{Facts, Report};

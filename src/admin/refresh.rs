@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::Sources;
 use crate::answer::{Answer, Code};
-use crate::token::refresher::{Asked, Order};
+use crate::token::order::{Asked, Order};
 use crate::token::state::Standing;
 
 /// Answers with the report when the exchange is over, however it ended.

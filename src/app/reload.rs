@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::config::Source;
-use crate::token::refresher::Order;
+use crate::token::order::Order;
 
 /// Watches the configuration file and the secret files, and passes a changed credential on.
 #[derive(Debug)]

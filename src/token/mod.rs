@@ -7,6 +7,7 @@ pub mod endpoint;
 pub mod grant;
 mod operation;
 mod oracle;
+pub mod order;
 pub mod record;
 pub mod refresher;
 pub mod setup;

@@ -17,6 +17,7 @@ use crate::net::tls::Trust;
 use super::Config;
 use super::current::{self, Access, CurrentToken, Publisher, Rejection, Verdict};
 use super::operation::{Done, Operation, Tools};
+use super::order::{Asked, Order};
 use super::record::Record;
 use super::setup::{SetupError, initial, provided};
 use super::source::Credential;
@@ -31,29 +32,6 @@ const NAP: Duration = Duration::from_secs(1);
 /// How long the refresher goes on after the order to drain when a write is still owed. An exchange may
 /// take 60 s, and its write some more.
 const LAST_WORK: Duration = Duration::from_secs(65);
-
-/// An order to the refresher.
-#[derive(Debug)]
-pub enum Order {
-    /// Get a new token now, due or not.
-    Refresh(oneshot::Sender<Asked>),
-    /// The operator changed the credential.
-    Change(Box<Credential>),
-}
-
-/// What becomes of an [`Order::Refresh`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// An exchange is going on.
-    Begun,
-    /// It follows by itself: the last exchange was too short a time ago, or the server asked to wait.
-    Planned {
-        /// Until then.
-        wait: Duration,
-    },
-    /// No exchange can help: there is no grant, it is lost, or the token cannot be refreshed.
-    Useless,
-}
 
 /// The refresher's ends for the rest of the program.
 #[derive(Clone, Debug)]
