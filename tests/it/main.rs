@@ -1,4 +1,5 @@
-//! The way of a request, with real sockets on both sides.
+//! The promises, kept by the whole sidecar before a simulated service, and the way of a request with
+//! real sockets on both sides.
 
 #![allow(
     clippy::expect_used,
@@ -12,6 +13,7 @@ mod content;
 mod fields;
 mod limits;
 mod log;
+mod rotation;
 mod support;
 mod tls;
 mod token;
