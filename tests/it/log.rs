@@ -11,7 +11,7 @@ async fn a_request_is_one_event_without_its_query() {
     let mut start = Start::with(&upstream);
     start.proxy.access_log = true;
     let proxy = start.go();
-    assert_eq!(proxy.get("/api/logged?secret=canary-query").await.status, 200);
+    assert_eq!(proxy.get("/api/logged?secret=secret-query").await.status, 200);
     let event = soon(async {
         loop {
             if let [event] = &log.about("/api/logged")[..] {
@@ -26,5 +26,5 @@ async fn a_request_is_one_event_without_its_query() {
     assert_eq!((&fields["method"], &fields["status"]), (&"GET".into(), &200.into()));
     assert_eq!((&fields["bytes"], &fields["generation"]), (&5.into(), &1.into()));
     assert!(fields["head_ms"].as_f64().unwrap() <= fields["total_ms"].as_f64().unwrap());
-    assert!(!log.text().contains("canary-query") && !log.text().contains("token-1"));
+    assert!(!log.text().contains("secret-query") && !log.text().contains("token-1"));
 }

@@ -4,16 +4,24 @@
 #![allow(
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test that cannot go on has failed"
+    reason = "a test that cannot go on has failed, and one that can may show its figures"
 )]
 
+mod admin;
+mod canary;
 mod connections;
 mod content;
+mod doubt;
 mod fields;
 mod limits;
 mod log;
+mod restart;
 mod rotation;
+mod store;
 mod support;
 mod tls;
 mod token;
+mod unauthorized;
+mod volume;

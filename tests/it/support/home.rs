@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::sidecar::Credential;
-use super::{Service, write};
+use super::{Credential, Service, write};
 
 /// Holds the client secret.
 pub(crate) const CLIENT_SECRET: &str = "client_secret";
@@ -35,6 +34,7 @@ impl Home {
                 home.put(REFRESH_TOKEN, &service.new_refresh_token());
                 format!("{app}refresh_token_file = {REFRESH_TOKEN:?}\n")
             }
+            Credential::SignInToCome => app,
             Credential::ClientCredentials => format!("{app}scope = [\"read\", \"write\"]\n"),
             Credential::PersonalAccessToken => {
                 home.put(PERSONAL_ACCESS_TOKEN, &service.new_personal_access_token());

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::task::JoinSet;
 
-use super::{Caller, Sidecar};
+use super::{Caller, ECHO, Sidecar};
 
 /// Requests, one after the other on each of several connections, until it is told to end.
 pub(crate) struct Load {
@@ -28,7 +28,7 @@ impl Load {
         for _ in 0..connections {
             let (caller, enough) = (sidecar.caller().await, Arc::clone(&enough));
             let get = sidecar.get_request("/api/v2/workspaces");
-            let post = sidecar.post_request(super::sidecar::ECHO, CONTENT);
+            let post = sidecar.post_request(ECHO, CONTENT);
             callers.spawn(async move { calls(caller, get, post, &enough).await });
         }
         Self { enough, callers }

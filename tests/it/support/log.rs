@@ -11,40 +11,57 @@ use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::soon;
+
 /// How every token of the simulator begins. No log line, page or error has any of it.
 pub(crate) const BEGINNINGS: [&str; 2] = ["eyJ0eXAi", "def50200"];
 
 /// The log of this process, from whichever thread and sidecar, down to the least important line.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<String>>);
+
+/// As long as it is there, the lines of libraries are examined, too. They are many.
+pub(crate) struct Libraries(());
 
 static LOG: LazyLock<Log> = LazyLock::new(|| {
     let log = Log::default();
-    let ours = |target: &str| target.starts_with("webwork_sidecar") || target == "access";
     let wanted =
-        dynamic_filter_fn(move |meta, _| ours(meta.target()) || LIBRARIES.load(Ordering::Relaxed));
+        dynamic_filter_fn(|event, _| is_ours(event.target()) || LIBRARIES.load(Ordering::Relaxed));
     let lines = fmt::layer().json().with_writer(log.clone());
     tracing_subscriber::registry().with(lines.with_filter(wanted)).init();
     log
 });
 
-/// Whether the lines of libraries are written, too. They are many.
 static LIBRARIES: AtomicBool = AtomicBool::new(false);
+
+fn is_ours(target: &str) -> bool {
+    target.starts_with("webwork_sidecar") || target == "access"
+}
 
 impl Log {
     pub(crate) fn of_process() -> Self {
         LOG.clone()
     }
 
-    /// From now on every library's lines are written, at [`Level::TRACE`].
-    pub(crate) fn with_libraries(self) -> Self {
+    /// Examines the lines of every library, at [`Level::TRACE`].
+    pub(crate) fn with_libraries(&self) -> Libraries {
         LIBRARIES.store(true, Ordering::Relaxed);
         assert!(tracing::enabled!(target: "h2", Level::TRACE));
-        self
+        Libraries(())
     }
 
     pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        self.0.lock().unwrap().clone()
+    }
+
+    /// Waits for a line with these words.
+    pub(crate) async fn tells(&self, words: &str) {
+        soon(async {
+            while !self.0.lock().unwrap().contains(words) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     }
 
     /// The events about requests for this path.
@@ -58,14 +75,28 @@ impl Log {
 
     pub(crate) fn shows_no_token(&self) {
         let text = self.text();
-        let shows = |line: &&str| BEGINNINGS.iter().any(|beginning| line.contains(beginning));
-        assert_eq!(text.lines().find(shows), None);
+        assert_eq!(text.lines().find(|line| shows_token(line)), None);
+    }
+}
+
+fn shows_token(line: &str) -> bool {
+    BEGINNINGS.iter().any(|beginning| line.contains(beginning))
+}
+
+impl Drop for Libraries {
+    fn drop(&mut self) {
+        LIBRARIES.store(false, Ordering::Relaxed);
     }
 }
 
 impl io::Write for Log {
+    /// Gets a whole line. One of a library is kept only if it is evidence.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        let line = std::str::from_utf8(bytes).unwrap();
+        let target = line.split("\"target\":\"").nth(1).unwrap_or_default();
+        if is_ours(target) || target.starts_with("access\"") || shows_token(line) {
+            self.0.lock().unwrap().push_str(line);
+        }
         Ok(bytes.len())
     }
 

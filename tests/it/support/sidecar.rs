@@ -2,142 +2,36 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use webwork_sidecar::admin::{Report, Sources};
-use webwork_sidecar::app::{App, Running};
-use webwork_sidecar::config::{Environment, Source, env};
-use webwork_sidecar::net::listen::Address;
-use webwork_sidecar::simulator::{Config, MachineTokens, Personality, Security};
+use webwork_sidecar::app::Running;
+use webwork_sidecar::config::{Config, Errors};
 use webwork_sidecar::token::current::Generation;
-use webwork_sidecar::token::refresher::Order;
+use webwork_sidecar::token::refresher::{Asked, Order};
 use webwork_sidecar::token::state::Standing;
 use webwork_sidecar::token::status::Status;
 
 use super::home::Home;
-use super::{Caller, Log, Reply, Service, soon};
-
-/// What the operator has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Credential {
-    AuthorizationCode,
-    ClientCredentials,
-    PersonalAccessToken,
-}
-
-impl Credential {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::AuthorizationCode => "authorization_code",
-            Self::ClientCredentials => "client_credentials",
-            Self::PersonalAccessToken => "personal_access_token",
-        }
-    }
-}
-
-/// A sidecar that is about to start, and the service before which it will stand.
-#[derive(Clone)]
-pub(crate) struct Setup {
-    credential: Credential,
-    simulator: Config,
-    security: Security,
-    settings: Vec<(String, String)>,
-    place: Option<(Arc<Service>, Arc<Home>)>,
-}
-
-impl Setup {
-    pub(crate) fn personality(mut self, personality: Personality) -> Self {
-        self.simulator.personality = personality;
-        self
-    }
-
-    pub(crate) fn access_life(mut self, life: Duration) -> Self {
-        self.simulator.access_life = life;
-        self
-    }
-
-    /// How long the service answers a spent refresh token with its successor.
-    pub(crate) fn grace(mut self, grace: Duration) -> Self {
-        self.simulator.grace = grace;
-        self
-    }
-
-    pub(crate) fn machine_tokens(mut self, machine_tokens: MachineTokens) -> Self {
-        self.simulator.machine_tokens = machine_tokens;
-        self
-    }
-
-    /// The upstream speaks HTTP/1.1 without TLS instead of HTTP/2 with it.
-    pub(crate) fn plain(mut self) -> Self {
-        self.security = Security::Plain;
-        self
-    }
-
-    /// Sets a key of the configuration, such as `refresh.at`.
-    pub(crate) fn set(mut self, key: &str, value: &str) -> Self {
-        self.settings.push((env::variable_of(key), value.to_owned()));
-        self
-    }
-
-    /// Starts it and waits until it is decided whether there is a token.
-    pub(crate) async fn start(self) -> Sidecar {
-        let sidecar = self.start_undecided().await;
-        sidecar.until(Status::is_decided).await;
-        sidecar
-    }
-
-    /// Starts it with this in the file of this name.
-    pub(crate) async fn start_with(mut self, name: &str, content: &str) -> Sidecar {
-        let (_, home) = self.furnish().await;
-        home.put(name, content);
-        self.start().await
-    }
-
-    async fn start_undecided(mut self) -> Sidecar {
-        let (service, home) = self.furnish().await;
-        let log = Log::of_process();
-        let environment: Environment = self.settings.iter().cloned().collect();
-        let source = Source { file: Some(home.config()), environment };
-        let config = source.load().unwrap_or_else(|errors| panic!("{errors}"));
-        let app = App::build(config, source).unwrap();
-        let port = |address: Option<&Address>| match address {
-            Some(Address::Tcp(address)) => *address,
-            other => panic!("{other:?} is no TCP address"),
-        };
-        let proxy = port(app.proxy_addresses().next());
-        let admin = port(app.admin_addresses().next());
-        let running = app.start().unwrap();
-        let sources = running.sources().clone();
-        Sidecar { setup: self, service, home, proxy, admin, sources, running: Some(running), log }
-    }
-
-    async fn furnish(&mut self) -> (Arc<Service>, Arc<Home>) {
-        if self.place.is_none() {
-            let service = Service::start(self.simulator.clone(), self.security).await;
-            let home = Home::furnish(self.credential, &service);
-            self.place = Some((Arc::new(service), Arc::new(home)));
-        }
-        self.place.clone().unwrap()
-    }
-}
+use super::setup::Setup;
+use super::{Caller, Credential, Log, PATIENCE, Reply, Service, soon};
 
 /// A running sidecar. Dropping it drains it.
 pub(crate) struct Sidecar {
     pub(crate) service: Arc<Service>,
     pub(crate) proxy: SocketAddr,
     pub(crate) admin: SocketAddr,
-    setup: Setup,
-    home: Arc<Home>,
-    sources: Sources,
-    running: Option<Running>,
-    log: Log,
+    pub(super) setup: Setup,
+    pub(super) home: Arc<Home>,
+    pub(super) sources: Sources,
+    pub(super) running: Option<Running>,
+    pub(super) log: Log,
 }
 
 impl Sidecar {
     pub(crate) fn with(credential: Credential) -> Setup {
-        let simulator = Config { rate_limit: None, token_rate_limit: None, ..Config::default() };
-        Setup { credential, simulator, security: Security::Tls, settings: Vec::new(), place: None }
+        Setup::of(credential)
     }
 
     /// Another one before the same service, with the same files.
@@ -218,6 +112,11 @@ impl Sidecar {
         authorization[0][1].as_str().unwrap().to_owned()
     }
 
+    /// What the files say now.
+    pub(crate) fn config(&self) -> Result<Config, Errors> {
+        self.setup.source(&self.home).load()
+    }
+
     pub(crate) fn status(&self) -> Status {
         self.sources.token.borrow().clone()
     }
@@ -233,7 +132,7 @@ impl Sidecar {
     /// Waits until the refresher says so.
     pub(crate) async fn until(&self, said: impl Fn(&Status) -> bool) -> Status {
         let mut token = self.sources.token.clone();
-        let waited = tokio::time::timeout(super::PATIENCE, token.wait_for(|it| said(it))).await;
+        let waited = tokio::time::timeout(PATIENCE, token.wait_for(|it| said(it))).await;
         match waited {
             Ok(status) => status.unwrap().clone(),
             Err(_) => panic!("still waiting; {:#?}", self.status()),
@@ -253,8 +152,10 @@ impl Sidecar {
     }
 
     /// Orders a new token, as the operator can at any time.
-    pub(crate) async fn order_refresh(&self) {
-        self.sources.orders.send(Order::Refresh).await.unwrap();
+    pub(crate) async fn order_refresh(&self) -> Asked {
+        let (reply, asked) = oneshot::channel();
+        self.sources.orders.send(Order::Refresh(reply)).await.unwrap();
+        soon(asked).await.unwrap()
     }
 
     /// Orders a new token and waits until it is in use.
