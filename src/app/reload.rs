@@ -1,19 +1,17 @@
 //! Reads the configuration again when a file that it names changes.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::config::Source;
+use crate::config::{Source, Watched};
 use crate::token::order::Order;
 
 /// Watches the configuration file and the secret files, and passes a changed credential on.
 #[derive(Debug)]
 pub(super) struct Reload {
     pub(super) source: Source,
-    pub(super) watched: Vec<PathBuf>,
+    pub(super) watched: Vec<Watched>,
     pub(super) orders: mpsc::Sender<Order>,
 }
 
@@ -23,39 +21,33 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 impl Reload {
     /// Watches for ever.
-    pub(super) async fn watch(self) {
-        let mut seen = stamps(&self.watched);
+    pub(super) async fn watch(mut self) {
         loop {
             tokio::time::sleep(INTERVAL).await;
-            let now = stamps(&self.watched);
-            if now != seen {
-                seen = now;
+            if self.watched.iter().any(Watched::has_changed) {
                 self.load().await;
             }
         }
     }
 
-    async fn load(&self) {
+    async fn load(&mut self) {
         match self.source.load() {
             Ok(config) => {
+                // Other files may be named now.
+                self.watched = config.watched;
                 let order = Order::Change(Box::new(config.token.credential));
                 if self.orders.send(order).await.is_err() {
                     tracing::debug!("the refresher has ended; the change is for the next start");
                 }
             }
-            Err(errors) => tracing::error!(
-                %errors,
-                "a file changed, but the configuration is invalid now: the old one stays in use"
-            ),
+            Err(errors) => {
+                let watched = std::mem::take(&mut self.watched);
+                self.watched = watched.into_iter().map(Watched::looked_at).collect();
+                tracing::error!(
+                    %errors,
+                    "a file changed, but the configuration is invalid now: the old one stays in use"
+                );
+            }
         }
     }
-}
-
-/// Tells whether a file is still the one that it was; links are followed on purpose.
-fn stamps(files: &[PathBuf]) -> Vec<Option<(u64, i64, i64, u64)>> {
-    let stamp = |file: &PathBuf| {
-        let metadata = std::fs::metadata(file).ok()?;
-        Some((metadata.ino(), metadata.mtime(), metadata.mtime_nsec(), metadata.len()))
-    };
-    files.iter().map(stamp).collect()
 }

@@ -7,8 +7,9 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::error::{Errors, Excerpt, Place, Problem};
-use super::file::{self, Privacy, Unreadable};
+use super::file::{self, Loaded, Privacy, Unreadable};
 use super::syntax;
+use super::watched::Watched;
 
 /// Largest configuration file in KiB; the reference file has about 10.
 const LARGEST: u64 = 1024;
@@ -21,31 +22,35 @@ pub(super) struct Document {
     path: PathBuf,
     text: String,
     privacy: Privacy,
+    watched: Watched,
 }
 
 impl Document {
     pub(super) fn load(path: &Path) -> Result<Self, Errors> {
         let place = || Place::File(path.to_owned());
-        let (bytes, privacy) = file::load(path, LARGEST).map_err(|why| match why {
+        let loaded = file::load(path, LARGEST).map_err(|why| match why {
             Unreadable::Missing => Problem::new(
                 place(),
                 "there is no such configuration file; correct the path, or write one with `webwork-sidecar init`",
             ),
             other => Problem::new(place(), format!("the configuration file {other}")),
         })?;
+        let Loaded { content: bytes, privacy, watched } = loaded;
         let bytes = match bytes.strip_prefix(b"\xEF\xBB\xBF") {
             Some(rest) => rest.to_vec(),
             None => bytes,
         };
-        let path = path.to_owned();
-        String::from_utf8(bytes).map(|text| Self { path: path.clone(), text, privacy }).map_err(
-            |error| {
+        let document = |text| Self { path: path.to_owned(), text, privacy, watched };
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(document(text)),
+            Err(error) => {
                 let valid = error.utf8_error().valid_up_to();
                 let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
-                let place = Self { path, text: before, privacy }.place(valid);
-                Problem::new(place, "this is not UTF-8; save the file in the encoding UTF-8").into()
-            },
-        )
+                let place = document(before).place(valid);
+                Err(Problem::new(place, "this is not UTF-8; save the file in the encoding UTF-8")
+                    .into())
+            }
+        }
     }
 
     /// The tables of the file, or everything that is wrong with its syntax.
@@ -56,6 +61,10 @@ impl Document {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn watched(&self) -> &Watched {
+        &self.watched
     }
 
     pub(super) fn text(&self) -> &str {
@@ -112,7 +121,9 @@ mod tests {
     use super::*;
 
     fn document(text: &str) -> Document {
-        Document { path: "a.toml".into(), text: text.into(), privacy: Privacy::Private }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let Loaded { privacy, watched, .. } = file::load(file.path(), 1).unwrap();
+        Document { path: "a.toml".into(), text: text.into(), privacy, watched }
     }
 
     #[test]

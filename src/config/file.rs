@@ -7,6 +7,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::watched::Watched;
+
 /// Why a file could not be read. Each reads on after "the file PATH".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unreadable {
@@ -46,8 +48,16 @@ pub(super) enum Privacy {
     Shared(u32),
 }
 
-/// The content of a regular file of at most `limit` KiB.
-pub(super) fn load(path: &Path, limit: u64) -> Result<(Vec<u8>, Privacy), Unreadable> {
+/// A file that was read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Loaded {
+    pub(super) content: Vec<u8>,
+    pub(super) privacy: Privacy,
+    pub(super) watched: Watched,
+}
+
+/// Reads a regular file of at most `limit` KiB.
+pub(super) fn load(path: &Path, limit: u64) -> Result<Loaded, Unreadable> {
     let found = fs::metadata(path)?;
     if found.is_dir() {
         return Err(Unreadable::Directory);
@@ -56,13 +66,14 @@ pub(super) fn load(path: &Path, limit: u64) -> Result<(Vec<u8>, Privacy), Unread
         return Err(Unreadable::NotAFile);
     }
     let file = File::open(path)?;
-    let privacy = privacy(&file.metadata()?);
+    let metadata = file.metadata()?;
     let mut content = Vec::new();
     let bytes = limit * 1024;
     if file.take(bytes + 1).read_to_end(&mut content)? as u64 > bytes {
         return Err(Unreadable::TooLarge(limit));
     }
-    Ok((content, privacy))
+    let watched = Watched::opened(path, &metadata);
+    Ok(Loaded { content, privacy: privacy(&metadata), watched })
 }
 
 fn privacy(metadata: &fs::Metadata) -> Privacy {
@@ -88,9 +99,10 @@ mod tests {
         assert_eq!(load(Path::new("/dev/null"), 1), Err(Unreadable::NotAFile));
         io::Write::write_all(&mut File::create(&path).unwrap(), &[b'a'; 1024]).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(load(&path, 1), Ok((vec![b'a'; 1024], Privacy::Private)));
+        let loaded = load(&path, 1).unwrap();
+        assert_eq!((loaded.content, loaded.privacy), (vec![b'a'; 1024], Privacy::Private));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert_eq!(load(&path, 1).unwrap().1, Privacy::Shared(0o640));
+        assert_eq!(load(&path, 1).unwrap().privacy, Privacy::Shared(0o640));
         io::Write::write_all(&mut File::create(&path).unwrap(), &[b'a'; 1025]).unwrap();
         assert_eq!(load(&path, 1), Err(Unreadable::TooLarge(1)));
     }

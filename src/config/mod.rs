@@ -41,6 +41,7 @@ mod units;
 mod unknown;
 mod value;
 pub mod warning;
+mod watched;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -59,6 +60,7 @@ use reader::{Known, Reader};
 use units::{days, hours, minutes, seconds};
 use value::{Choice, Flag, Wrong};
 pub use warning::Warning;
+pub use watched::Watched;
 
 /// The configuration file that is read when nobody names one.
 pub const DEFAULT_FILE: &str = "/etc/webwork-sidecar/sidecar.toml";
@@ -88,7 +90,7 @@ pub struct Config {
     /// What is allowed, but seldom meant; to be logged at every start.
     pub warnings: Vec<Warning>,
     /// Every file whose change asks for a reload: the configuration, secrets, certificates.
-    pub watched: Vec<PathBuf>,
+    pub watched: Vec<Watched>,
 }
 
 /// Where a configuration comes from, to be read now and again.

@@ -16,6 +16,7 @@ use super::env::{Environment, variable_of};
 use super::error::{Errors, Excerpt, Place, Problem};
 use super::value::{Kind, Raw, Wrong};
 use super::warning::Warning;
+use super::watched::Watched;
 
 /// A key that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ pub(super) struct Reader<'a> {
     pub(super) environment: &'a Environment,
     pub(super) known: Vec<Known>,
     pub(super) warnings: Vec<Warning>,
-    pub(super) watched: Vec<PathBuf>,
+    pub(super) watched: Vec<Watched>,
     problems: Vec<Problem>,
 }
 
@@ -81,7 +82,7 @@ impl<'a> Reader<'a> {
             environment,
             known: Vec::new(),
             warnings: Vec::new(),
-            watched: document.map(|document| document.path().to_owned()).into_iter().collect(),
+            watched: document.map(|document| document.watched().clone()).into_iter().collect(),
             problems: Vec::new(),
         }
     }

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::env::variable_of;
-use super::file::{self, Privacy, Unreadable};
+use super::file::{self, Loaded, Privacy, Unreadable};
 use super::reader::{Found, Layer, Reader};
 use super::value::{Wrong, quoted};
 use super::warning::Warning;
@@ -126,18 +126,19 @@ impl Reader<'_> {
         check: impl FnOnce(String) -> Result<T, String>,
     ) -> Result<T, String> {
         let shown = path.display();
-        let (bytes, privacy) = file::load(path, LARGEST).map_err(|why| match why {
-            Unreadable::Missing => match self.credential(name) {
-                Some(elsewhere) => format!(
-                    "there is no file {shown}, and no {}; create one or correct the name",
-                    elsewhere.display()
-                ),
-                None => format!("there is no file {shown}; create it or correct the name"),
-            },
-            other => format!("the file {shown} {other}"),
-        })?;
-        self.watched.push(path.to_owned());
-        let text = String::from_utf8(bytes)
+        let Loaded { content, privacy, watched } =
+            file::load(path, LARGEST).map_err(|why| match why {
+                Unreadable::Missing => match self.credential(name) {
+                    Some(elsewhere) => format!(
+                        "there is no file {shown}, and no {}; create one or correct the name",
+                        elsewhere.display()
+                    ),
+                    None => format!("there is no file {shown}; create it or correct the name"),
+                },
+                other => format!("the file {shown} {other}"),
+            })?;
+        self.watched.push(watched);
+        let text = String::from_utf8(content)
             .map_err(|_| format!("the file {shown} is not text (UTF-8)"))?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let text = text.strip_suffix('\r').unwrap_or(text);

@@ -100,13 +100,13 @@ fn ca_file(reader: &mut Reader<'_>) -> Option<PathBuf> {
     let shown = path.display();
     let what = match file::load(&path, LARGEST_CA_FILE) {
         Err(why) => format!("the file {shown} {why}"),
-        Ok((bytes, _)) => {
-            match CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>() {
+        Ok(loaded) => {
+            match CertificateDer::pem_slice_iter(&loaded.content).collect::<Result<Vec<_>, _>>() {
                 Ok(certificates) if certificates.is_empty() => {
                     format!("there is no certificate in {shown}")
                 }
                 Ok(_) => {
-                    reader.watched.push(path.clone());
+                    reader.watched.push(loaded.watched);
                     return Some(path);
                 }
                 Err(_) => format!("a certificate in {shown} is damaged"),

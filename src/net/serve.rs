@@ -12,6 +12,7 @@
 mod accept;
 mod config;
 mod content;
+mod counted;
 mod line;
 mod seat;
 mod watched;
@@ -49,6 +50,7 @@ use crate::telemetry::{Counters, Origin};
 use accept::{Listen, is_caller_trouble};
 pub use config::{Config, Limit};
 pub use content::{Content, ContentError};
+use counted::Counted;
 use line::{Line, linger};
 use seat::{Seat, Sweep};
 use watched::{Seated, Watched};
@@ -316,20 +318,4 @@ async fn unpanicked<F: Future>(make: impl FnOnce() -> F) -> Result<F::Output, Pa
         Err(_) => Poll::Ready(Err(Panicked)),
     })
     .await
-}
-
-/// Counts a connection for as long as it lives.
-struct Counted<'a>(&'a Counters);
-
-impl<'a> Counted<'a> {
-    fn new(counters: &'a Counters) -> Self {
-        counters.connected();
-        Self(counters)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.disconnected();
-    }
 }

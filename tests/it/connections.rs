@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::Response;
 use tokio::sync::Barrier;
 
-use super::support::{Certificate, Sidecar, Start, Upstream, Wire, full, soon};
+use super::support::{Certificate, Proxy, Start, Upstream, Wire, full, soon};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\ndata";
@@ -33,11 +33,11 @@ async fn dies_over_the_second_request(seen: Arc<AtomicUsize>) -> Upstream {
 #[tokio::test]
 async fn connections_are_reused() {
     let upstream = Upstream::plain(|_| async { Response::new(full("ok")) }).await;
-    let sidecar = Sidecar::with(&upstream);
+    let proxy = Proxy::with(&upstream);
     for _ in 0..10 {
-        assert_eq!(sidecar.get("/").await.text(), "ok");
+        assert_eq!(proxy.get("/").await.text(), "ok");
     }
-    let mut caller = sidecar.caller().await;
+    let mut caller = proxy.caller().await;
     for _ in 0..10 {
         caller.send(POST).await;
         assert_eq!(caller.reply().await.text(), "ok");
@@ -50,12 +50,12 @@ async fn a_get_on_a_dying_connection_is_sent_once_more() {
     for method in ["GET", "PUT", "DELETE"] {
         let seen = Arc::<AtomicUsize>::default();
         let upstream = dies_over_the_second_request(Arc::clone(&seen)).await;
-        let sidecar = Sidecar::with(&upstream);
-        assert_eq!(sidecar.get("/").await.status, 200);
+        let proxy = Proxy::with(&upstream);
+        assert_eq!(proxy.get("/").await.status, 200);
         let request = POST.replacen("POST", method, 1);
-        assert_eq!(sidecar.ask(&request).await.text(), "ok", "{method}");
+        assert_eq!(proxy.ask(&request).await.text(), "ok", "{method}");
         assert_eq!((seen.load(Ordering::SeqCst), upstream.connections()), (3, 2));
-        assert_eq!(sidecar.totals().replays, 1);
+        assert_eq!(proxy.totals().replays, 1);
     }
 }
 
@@ -64,12 +64,12 @@ async fn a_post_is_never_sent_twice() {
     for method in ["POST", "PATCH"] {
         let seen = Arc::<AtomicUsize>::default();
         let upstream = dies_over_the_second_request(Arc::clone(&seen)).await;
-        let sidecar = Sidecar::with(&upstream);
-        assert_eq!(sidecar.get("/").await.status, 200);
-        let reply = sidecar.ask(&POST.replacen("POST", method, 1)).await;
+        let proxy = Proxy::with(&upstream);
+        assert_eq!(proxy.get("/").await.status, 200);
+        let reply = proxy.ask(&POST.replacen("POST", method, 1)).await;
         assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_closed"));
         assert_eq!(seen.load(Ordering::SeqCst), 2, "{method}");
-        assert_eq!(sidecar.get("/").await.status, 200);
+        assert_eq!(proxy.get("/").await.status, 200);
     }
 }
 
@@ -79,7 +79,7 @@ async fn a_new_connection_that_dies_is_not_tried_again() {
         Wire::new(stream).head().await.unwrap();
     })
     .await;
-    let reply = Sidecar::with(&upstream).get("/").await;
+    let reply = Proxy::with(&upstream).get("/").await;
     assert_eq!((reply.status, upstream.connections()), (502, 1));
 }
 
@@ -112,10 +112,10 @@ async fn a_post_finds_out_that_a_resting_connection_was_closed() {
         }
         Ok(())
     });
-    let sidecar = start.go();
-    assert_eq!(sidecar.get("/").await.status, 200);
-    assert_eq!(sidecar.ask(POST).await.status, 200);
-    assert_eq!((sidecar.totals().replays, upstream.connections()), (0, 2));
+    let proxy = start.go();
+    assert_eq!(proxy.get("/").await.status, 200);
+    assert_eq!(proxy.ask(POST).await.status, 200);
+    assert_eq!((proxy.totals().replays, upstream.connections()), (0, 2));
 }
 
 #[tokio::test]
@@ -130,9 +130,9 @@ async fn half_an_answer_is_not_asked_for_again() {
         }
     })
     .await;
-    let sidecar = Sidecar::with(&upstream);
-    assert_eq!(sidecar.get("/").await.status, 200);
-    assert_eq!(sidecar.get("/").await.status, 502);
+    let proxy = Proxy::with(&upstream);
+    assert_eq!(proxy.get("/").await.status, 200);
+    assert_eq!(proxy.get("/").await.status, 502);
     assert_eq!(upstream.connections(), 1);
 }
 
@@ -144,7 +144,7 @@ async fn garbage_is_told_apart() {
         wire.write("SSH-2.0-OpenSSH_9.9\r\n\r\n").await;
     })
     .await;
-    let reply = Sidecar::with(&upstream).get("/").await;
+    let reply = Proxy::with(&upstream).get("/").await;
     assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_protocol"));
 }
 
@@ -156,8 +156,8 @@ async fn an_answer_that_breaks_off_breaks_off_for_the_caller() {
         wire.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").await;
     })
     .await;
-    let sidecar = Sidecar::with(&upstream);
-    let mut caller = sidecar.caller().await;
+    let proxy = Proxy::with(&upstream);
+    let mut caller = proxy.caller().await;
     caller.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     caller.head().await;
     assert_eq!(caller.rest().await, b"half");
@@ -196,13 +196,13 @@ async fn a_caller_who_leaves_takes_the_upstream_connection_along() {
     let mut start = Start::with(&upstream);
     // Until it is sent something, a caller who has left looks like one that has closed its side.
     start.serve.write_timeout = Duration::from_millis(50);
-    let sidecar = start.go();
-    let mut caller = sidecar.caller().await;
+    let proxy = start.go();
+    let mut caller = proxy.caller().await;
     caller.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     caller.head().await;
     drop(caller);
     assert!(soon(ends.recv()).await.unwrap());
-    sidecar.until(|totals| totals.in_flight == 0 && totals.connections == 0).await;
+    proxy.until(|totals| totals.in_flight == 0 && totals.connections == 0).await;
 }
 
 #[tokio::test]
@@ -217,11 +217,11 @@ async fn a_cold_burst_opens_one_http2_connection() {
         }
     })
     .await;
-    let sidecar = Arc::new(Sidecar::with(&upstream));
+    let proxy = Arc::new(Proxy::with(&upstream));
     let mut burst = tokio::task::JoinSet::new();
     for _ in 0..BURST {
-        let sidecar = Arc::clone(&sidecar);
-        burst.spawn(async move { assert_eq!(sidecar.get("/").await.text(), "ok") });
+        let proxy = Arc::clone(&proxy);
+        burst.spawn(async move { assert_eq!(proxy.get("/").await.text(), "ok") });
     }
     soon(burst.join_all()).await;
     assert_eq!(upstream.connections(), 1);
@@ -239,11 +239,11 @@ async fn a_cold_burst_over_http1_connects_side_by_side() {
         }
     })
     .await;
-    let sidecar = Arc::new(Sidecar::with(&upstream));
+    let proxy = Arc::new(Proxy::with(&upstream));
     let mut burst = tokio::task::JoinSet::new();
     for _ in 0..BURST {
-        let sidecar = Arc::clone(&sidecar);
-        burst.spawn(async move { assert_eq!(sidecar.get("/").await.text(), "ok") });
+        let proxy = Arc::clone(&proxy);
+        burst.spawn(async move { assert_eq!(proxy.get("/").await.text(), "ok") });
     }
     soon(burst.join_all()).await;
     assert!((BURST..=BURST + 1).contains(&upstream.connections()));
@@ -267,11 +267,11 @@ async fn an_old_connection_is_replaced() {
         let upstream = Upstream::tls(&[alpn], |_| async { Response::new(full("ok")) }).await;
         let mut start = Start::with(&upstream);
         start.upstream.max_age = Duration::ZERO;
-        let sidecar = start.go();
-        assert_eq!(sidecar.get("/").await.text(), "ok");
+        let proxy = start.go();
+        assert_eq!(proxy.get("/").await.text(), "ok");
         soon(async {
             while upstream.connections() < 2 {
-                assert_eq!(sidecar.get("/").await.text(), "ok");
+                assert_eq!(proxy.get("/").await.text(), "ok");
             }
         })
         .await;
@@ -291,9 +291,9 @@ async fn a_post_that_the_upstream_has_not_touched_is_sent_once_more() {
         }
     })
     .await;
-    let sidecar = Sidecar::with(&upstream);
-    assert_eq!(sidecar.ask(POST).await.status, 200);
-    assert_eq!((sidecar.totals().replays, upstream.connections()), (1, 2));
+    let proxy = Proxy::with(&upstream);
+    assert_eq!(proxy.ask(POST).await.status, 200);
+    assert_eq!((proxy.totals().replays, upstream.connections()), (1, 2));
 }
 
 #[tokio::test]
@@ -317,12 +317,12 @@ async fn an_upstream_that_ends_its_connections_in_good_order_loses_no_post() {
         }
     })
     .await;
-    let sidecar = Arc::new(Sidecar::with(&upstream));
+    let proxy = Arc::new(Proxy::with(&upstream));
     let mut posts = tokio::task::JoinSet::new();
     for _ in 0..8 {
-        let sidecar = Arc::clone(&sidecar);
+        let proxy = Arc::clone(&proxy);
         posts.spawn(async move {
-            let mut caller = sidecar.caller().await;
+            let mut caller = proxy.caller().await;
             for _ in 0..POSTS / 8 {
                 caller.send(POST).await;
                 assert_eq!(caller.reply().await.status, 200);
@@ -370,8 +370,8 @@ async fn a_post_beyond_the_last_one_of_a_connection_is_sent_on_the_next() {
         wire.take(usize::MAX).await;
     })
     .await;
-    let sidecar = Sidecar::with(&upstream);
-    let (one, two) = tokio::join!(sidecar.ask(POST), sidecar.ask(POST));
+    let proxy = Proxy::with(&upstream);
+    let (one, two) = tokio::join!(proxy.ask(POST), proxy.ask(POST));
     assert_eq!((one.status, two.status), (200, 200));
-    assert_eq!((sidecar.totals().replays, upstream.connections()), (1, 2));
+    assert_eq!((proxy.totals().replays, upstream.connections()), (1, 2));
 }

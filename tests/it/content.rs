@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use tokio::io::AsyncReadExt;
 
-use super::support::{Sidecar, Upstream, Wire, full, soon};
+use super::support::{Proxy, Upstream, Wire, full, soon};
 
 const TEN_MIB: usize = 10 << 20;
 
@@ -37,9 +37,9 @@ async fn ten_mebibytes_pass_unchanged_in_both_directions() {
         Upstream::tls(&["http/1.1"], echo).await,
         Upstream::tls(&["h2", "http/1.1"], echo).await,
     ] {
-        let sidecar = Sidecar::with(&upstream);
+        let proxy = Proxy::with(&upstream);
         let content = noise(TEN_MIB);
-        let mut caller = sidecar.caller().await;
+        let mut caller = proxy.caller().await;
         let (mut read, mut write) = caller.stream().split();
         let sending = async {
             use tokio::io::AsyncWriteExt;
@@ -66,9 +66,9 @@ async fn ten_mebibytes_pass_unchanged_in_both_directions() {
 #[tokio::test]
 async fn chunked_content_passes_chunked() {
     let upstream = Upstream::plain(echo).await;
-    let sidecar = Sidecar::with(&upstream);
+    let proxy = Proxy::with(&upstream);
     for method in ["POST", "GET", "DELETE"] {
-        let reply = sidecar
+        let reply = proxy
             .ask(&format!(
                 "{method} /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
                  3;ext=1\r\none\r\n4\r\nfour\r\n0\r\nX-Sum: 1\r\n\r\n"
@@ -83,8 +83,8 @@ async fn chunked_content_passes_chunked() {
 #[tokio::test]
 async fn a_delete_with_content_keeps_it() {
     let upstream = Upstream::plain(echo).await;
-    let sidecar = Sidecar::with(&upstream);
-    let reply = sidecar.ask("DELETE /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}").await;
+    let proxy = Proxy::with(&upstream);
+    let reply = proxy.ask("DELETE /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}").await;
     assert_eq!((reply.text(), &reply.fields["x-told-length"]), ("{}", &HeaderValue::from(2)));
 }
 
@@ -101,8 +101,8 @@ async fn answers_without_content_keep_their_fields() {
         response
     };
     for upstream in [Upstream::plain(answer).await, Upstream::tls(&["h2"], answer).await] {
-        let sidecar = Sidecar::with(&upstream);
-        let mut caller = sidecar.caller().await;
+        let proxy = Proxy::with(&upstream);
+        let mut caller = proxy.caller().await;
         // One connection: a wrong length would swallow the next answer.
         caller.send("HEAD /head HTTP/1.1\r\nHost: a\r\n\r\n").await;
         let head = caller.reply_to("HEAD").await;
@@ -127,8 +127,8 @@ async fn a_304_keeps_the_length_that_it_tells() {
         }
     })
     .await;
-    let sidecar = Sidecar::with(&upstream);
-    let mut caller = sidecar.caller().await;
+    let proxy = Proxy::with(&upstream);
+    let mut caller = proxy.caller().await;
     // Twice on one connection: a wrong length would swallow the second answer.
     for _ in 0..2 {
         caller.send("GET / HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"a\"\r\n\r\n").await;
@@ -149,8 +149,8 @@ async fn compressed_content_is_not_touched() {
         response
     })
     .await;
-    let sidecar = Sidecar::with(&upstream);
-    let reply = sidecar.ask("GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n").await;
+    let proxy = Proxy::with(&upstream);
+    let reply = proxy.ask("GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n").await;
     assert_eq!(reply.fields["content-encoding"], "gzip");
     assert_eq!(reply.content, packed);
 }
@@ -186,10 +186,9 @@ async fn trailers_reach_callers_that_take_them() {
         response
     };
     for upstream in [Upstream::plain(answer).await, Upstream::tls(&["h2"], answer).await] {
-        let sidecar = Sidecar::with(&upstream);
-        let reply = sidecar
-            .ask("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n\r\n")
-            .await;
+        let proxy = Proxy::with(&upstream);
+        let reply =
+            proxy.ask("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n\r\n").await;
         assert_eq!(
             (reply.text(), &reply.fields["x-asked"]),
             ("data", &"trailers".parse().unwrap())
@@ -197,7 +196,7 @@ async fn trailers_reach_callers_that_take_them() {
         assert_eq!(reply.trailers.get("x-sum").unwrap(), "42", "{}", upstream.url);
         assert_eq!(reply.trailers.get("x-note").unwrap(), "kept");
         assert!(!reply.trailers.contains_key("set-cookie"));
-        let reply = sidecar.get("/").await;
+        let reply = proxy.get("/").await;
         assert_eq!(reply.text(), "data");
         assert!(reply.trailers.is_empty() && !reply.fields.contains_key("x-asked"));
     }
@@ -206,8 +205,8 @@ async fn trailers_reach_callers_that_take_them() {
 #[tokio::test]
 async fn one_hundred_continue_is_said_when_the_content_is_wanted() {
     let upstream = Upstream::plain(echo).await;
-    let sidecar = Sidecar::with(&upstream);
-    let mut caller = sidecar.caller().await;
+    let proxy = Proxy::with(&upstream);
+    let mut caller = proxy.caller().await;
     let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
     caller.send(head).await;
     assert_eq!(caller.head().await.0, "HTTP/1.1 100 Continue");
@@ -231,8 +230,8 @@ async fn content_streams_while_it_arrives() {
         wire.write("0\r\n\r\n").await;
     })
     .await;
-    let sidecar = Sidecar::with(&upstream);
-    let mut caller = sidecar.caller().await;
+    let proxy = Proxy::with(&upstream);
+    let mut caller = proxy.caller().await;
     caller.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").await;
     caller.head().await;
     for _ in 0..3 {

@@ -2,7 +2,7 @@
 
 use http::Response;
 
-use super::support::{Sidecar, Start, Upstream, Wire, full, refusing};
+use super::support::{Proxy, Start, Upstream, Wire, full, refusing};
 use webwork_sidecar::answer::Code;
 
 #[tokio::test]
@@ -17,8 +17,8 @@ async fn the_upstream_sees_a_request_for_it_alone() {
         }
     })
     .await;
-    let sidecar = Sidecar::with(&upstream);
-    let reply = sidecar
+    let proxy = Proxy::with(&upstream);
+    let reply = proxy
         .ask(
             "GET /api/v2//x/%2e%2E?q=%20+&&z HTTP/1.1\r\nHost: localhost:1\r\n\
              Connection: keep-alive, X-Hop, authorization\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\n\
@@ -46,10 +46,9 @@ async fn http2_upstreams_see_the_same() {
         Response::new(full(format!("{} {names:?}", request.uri())))
     })
     .await;
-    let sidecar = Sidecar::with(&upstream);
-    let reply = sidecar
-        .ask("GET /a?b HTTP/1.1\r\nHost: evil\r\nConnection: x\r\nX: 1\r\nY: 2\r\n\r\n")
-        .await;
+    let proxy = Proxy::with(&upstream);
+    let reply =
+        proxy.ask("GET /a?b HTTP/1.1\r\nHost: evil\r\nConnection: x\r\nX: 1\r\nY: 2\r\n\r\n").await;
     let expected = format!("{}/a?b [\"authorization\", \"via\", \"y\"]", upstream.url);
     assert_eq!(reply.text(), expected);
 }
@@ -69,8 +68,8 @@ async fn callers_see_a_response_for_them_alone() {
         .await;
     })
     .await;
-    let sidecar = Sidecar::with(&upstream);
-    let reply = sidecar.get("/").await;
+    let proxy = Proxy::with(&upstream);
+    let reply = proxy.get("/").await;
     assert_eq!(reply.status, 302);
     let mut names: Vec<_> = reply.fields.keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
@@ -89,7 +88,7 @@ async fn a_caching_rule_of_the_upstream_stands() {
         response
     })
     .await;
-    let reply = Sidecar::with(&upstream).get("/").await;
+    let reply = Proxy::with(&upstream).get("/").await;
     assert_eq!(reply.fields["cache-control"], "public, max-age=60");
 }
 
@@ -98,8 +97,8 @@ async fn a_refused_request_is_never_read_nor_forwarded() {
     let upstream = Upstream::plain(|_| async { Response::new(full("")) }).await;
     let mut start = Start::with(&upstream);
     start.admission = refusing(Code::CrossSite);
-    let sidecar = start.go();
-    let mut caller = sidecar.caller().await;
+    let proxy = start.go();
+    let mut caller = proxy.caller().await;
     // With 100-continue the content would be asked for by the first that wants it.
     caller
         .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n")
@@ -114,8 +113,8 @@ async fn a_refused_request_is_never_read_nor_forwarded() {
 #[tokio::test]
 async fn an_unknown_expectation_fails() {
     let upstream = Upstream::plain(|_| async { Response::new(full("")) }).await;
-    let sidecar = Sidecar::with(&upstream);
-    let reply = sidecar.ask("GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n").await;
+    let proxy = Proxy::with(&upstream);
+    let reply = proxy.ask("GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n").await;
     assert_eq!((reply.status, upstream.connections()), (417, 0));
 }
 
@@ -129,9 +128,9 @@ async fn a_switch_of_protocols_is_not_passed_on() {
         wire.head().await;
     })
     .await;
-    let sidecar = Sidecar::with(&upstream);
+    let proxy = Proxy::with(&upstream);
     let reply =
-        sidecar.ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n").await;
+        proxy.ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n").await;
     assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_protocol"));
 }
 
@@ -144,6 +143,6 @@ async fn early_hints_are_left_out() {
         wire.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
     })
     .await;
-    let reply = Sidecar::with(&upstream).get("/").await;
+    let reply = Proxy::with(&upstream).get("/").await;
     assert_eq!((reply.status, reply.text()), (200, "ok"));
 }

@@ -8,7 +8,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 use webwork_sidecar::net::listen::Address;
 
-use super::support::{Caller, Sidecar, Start, Upstream, full, soon};
+use super::support::{Caller, Proxy, Start, Upstream, full, soon};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -34,34 +34,34 @@ async fn waiting() -> (Arc<Semaphore>, Upstream) {
 #[tokio::test]
 async fn a_head_of_32_kib_passes_and_a_larger_one_does_not() {
     let upstream = ready().await;
-    let sidecar = Sidecar::with(&upstream);
+    let proxy = Proxy::with(&upstream);
     let head = |size: usize| {
         let begin = "GET / HTTP/1.1\r\nHost: a\r\nX: ";
         format!("{begin}{}\r\n\r\n", "x".repeat(size - begin.len() - 4))
     };
-    assert_eq!(sidecar.ask(&head(32 << 10)).await.status, 200);
-    assert_eq!(sidecar.ask(&head((32 << 10) + 1)).await.status, 431);
+    assert_eq!(proxy.ask(&head(32 << 10)).await.status, 200);
+    assert_eq!(proxy.ask(&head((32 << 10) + 1)).await.status, 431);
 }
 
 #[tokio::test]
 async fn a_hundred_fields_pass_and_one_more_does_not() {
     let upstream = ready().await;
-    let sidecar = Sidecar::with(&upstream);
+    let proxy = Proxy::with(&upstream);
     let head = |count: usize| {
         let fields: String = (1..count).map(|number| format!("X-{number}: 1\r\n")).collect();
         format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
     };
-    assert_eq!(sidecar.ask(&head(100)).await.status, 200);
-    assert_eq!(sidecar.ask(&head(101)).await.status, 431);
+    assert_eq!(proxy.ask(&head(100)).await.status, 200);
+    assert_eq!(proxy.ask(&head(101)).await.status, 431);
 }
 
 #[tokio::test]
 async fn a_target_of_8_kib_passes_and_a_longer_one_does_not() {
     let upstream = ready().await;
-    let sidecar = Sidecar::with(&upstream);
+    let proxy = Proxy::with(&upstream);
     let target = |size: usize| format!("/{}", "a".repeat(size - 1));
-    assert_eq!(sidecar.get(&target(8 << 10)).await.status, 200);
-    let reply = sidecar.get(&target((8 << 10) + 1)).await;
+    assert_eq!(proxy.get(&target(8 << 10)).await.status, 200);
+    let reply = proxy.get(&target((8 << 10) + 1)).await;
     assert_eq!((reply.status, reply.code().as_str()), (431, "too_large"));
 }
 
@@ -70,9 +70,9 @@ async fn a_head_that_dribbles_is_cut_off_and_a_connection_that_rests_is_not() {
     let upstream = ready().await;
     let mut start = Start::with(&upstream);
     start.serve.head_timeout = Duration::from_millis(50);
-    let sidecar = start.go();
-    let mut resting = sidecar.caller().await;
-    let mut dribbling = sidecar.caller().await;
+    let proxy = start.go();
+    let mut resting = proxy.caller().await;
+    let mut dribbling = proxy.caller().await;
     dribbling.send("GET / HT").await;
     assert!(dribbling.is_closed().await);
     resting.send(GET).await;
@@ -84,13 +84,13 @@ async fn a_connection_that_rests_too_long_is_closed() {
     let upstream = ready().await;
     let mut start = Start::with(&upstream);
     start.serve.idle_timeout = Duration::from_millis(50);
-    let sidecar = start.go();
-    let mut unused = sidecar.caller().await;
-    let mut used = sidecar.caller().await;
+    let proxy = start.go();
+    let mut unused = proxy.caller().await;
+    let mut used = proxy.caller().await;
     used.send(GET).await;
     assert_eq!(used.reply().await.text(), "ok");
     assert!(unused.is_closed().await && used.is_closed().await);
-    sidecar.until(|totals| totals.connections == 0).await;
+    proxy.until(|totals| totals.connections == 0).await;
 }
 
 #[tokio::test]
@@ -98,9 +98,9 @@ async fn a_request_may_take_longer_than_a_connection_may_rest() {
     let (go, upstream) = waiting().await;
     let mut start = Start::with(&upstream);
     start.serve.idle_timeout = Duration::from_millis(20);
-    let sidecar = start.go();
-    let mut unused = sidecar.caller().await;
-    let mut caller = sidecar.caller().await;
+    let proxy = start.go();
+    let mut unused = proxy.caller().await;
+    let mut caller = proxy.caller().await;
     caller.send(GET).await;
     assert!(unused.is_closed().await);
     go.add_permits(1);
@@ -117,8 +117,8 @@ async fn content_that_stops_arriving_is_a_408() {
     .await;
     let mut start = Start::with(&upstream);
     start.serve.content_timeout = Duration::from_millis(50);
-    let sidecar = start.go();
-    let reply = sidecar.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\npart").await;
+    let proxy = start.go();
+    let reply = proxy.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\npart").await;
     assert_eq!((reply.status, reply.code().as_str()), (408, "caller_timeout"));
     assert_eq!(reply.fields["connection"], "close");
 }
@@ -129,15 +129,15 @@ async fn at_the_limit_connections_wait_and_are_not_reset() {
     let mut start = Start::with(&upstream);
     start.serve.max_connections = 1;
     start.cores = 2;
-    let sidecar = start.go();
-    let mut first = sidecar.caller().await;
+    let proxy = start.go();
+    let mut first = proxy.caller().await;
     first.send(GET).await;
     assert_eq!(first.reply().await.text(), "ok");
-    let mut second = sidecar.caller().await;
+    let mut second = proxy.caller().await;
     second.send(GET).await;
     first.send(GET).await;
     assert_eq!(first.reply().await.text(), "ok");
-    assert_eq!(sidecar.totals().answers, 2);
+    assert_eq!(proxy.totals().answers, 2);
     drop(first);
     assert_eq!(second.reply().await.text(), "ok");
 }
@@ -150,18 +150,18 @@ async fn a_panic_ends_its_own_connection_and_no_other() {
         assert!(head.uri.path() != "/defect", "planted");
         Ok(())
     });
-    let sidecar = start.go();
-    let mut other = sidecar.caller().await;
+    let proxy = start.go();
+    let mut other = proxy.caller().await;
     other.send(GET).await;
     assert_eq!(other.reply().await.text(), "ok");
-    let mut unlucky = sidecar.caller().await;
+    let mut unlucky = proxy.caller().await;
     unlucky.send("GET /defect HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let reply = unlucky.reply().await;
     assert_eq!((reply.status, reply.code().as_str()), (500, "internal"));
     assert!(unlucky.is_closed().await);
     other.send(GET).await;
     assert_eq!(other.reply().await.text(), "ok");
-    sidecar.until(|totals| totals.in_flight == 0).await;
+    proxy.until(|totals| totals.in_flight == 0).await;
 }
 
 #[tokio::test]
@@ -169,17 +169,17 @@ async fn a_drain_finishes_what_runs_and_closes_what_rests() {
     let (go, upstream) = waiting().await;
     let mut start = Start::with(&upstream);
     start.cores = 2;
-    let mut sidecar = start.go();
-    let Address::Tcp(address) = sidecar.address.clone() else { panic!() };
-    let mut resting = sidecar.caller().await;
+    let mut proxy = start.go();
+    let Address::Tcp(address) = proxy.address.clone() else { panic!() };
+    let mut resting = proxy.caller().await;
     let mut busy = Vec::new();
     for _ in 0..4 {
-        let mut caller = sidecar.caller().await;
+        let mut caller = proxy.caller().await;
         caller.send(GET).await;
         busy.push(caller);
     }
-    sidecar.until(|totals| totals.in_flight == 4 && totals.connections == 5).await;
-    sidecar.drain(Duration::from_secs(15));
+    proxy.until(|totals| totals.in_flight == 4 && totals.connections == 5).await;
+    proxy.drain(Duration::from_secs(15));
     assert!(resting.is_closed().await);
     soon(async { while TcpStream::connect(address).await.is_ok() {} }).await;
     go.add_permits(busy.len());
@@ -188,19 +188,19 @@ async fn a_drain_finishes_what_runs_and_closes_what_rests() {
         assert_eq!((reply.text(), &reply.fields["connection"]), ("ok", &"close".parse().unwrap()));
         assert!(caller.is_closed().await);
     }
-    sidecar.ended().await;
-    assert_eq!(sidecar.totals().connections, 0);
+    proxy.ended().await;
+    assert_eq!(proxy.totals().connections, 0);
 }
 
 #[tokio::test]
 async fn a_drain_ends_at_its_deadline() {
     let (_go, upstream) = waiting().await;
-    let mut sidecar = Sidecar::with(&upstream);
-    let mut caller = sidecar.caller().await;
+    let mut proxy = Proxy::with(&upstream);
+    let mut caller = proxy.caller().await;
     caller.send(GET).await;
-    sidecar.until(|totals| totals.in_flight == 1).await;
-    sidecar.drain(Duration::from_millis(50));
-    sidecar.ended().await;
+    proxy.until(|totals| totals.in_flight == 1).await;
+    proxy.drain(Duration::from_millis(50));
+    proxy.ended().await;
     assert!(caller.is_closed().await);
 }
 
@@ -212,7 +212,7 @@ async fn unix_sockets_serve_too() {
     let mut start = Start::with(&upstream);
     start.listen = Address::Unix(path.clone());
     start.cores = 2;
-    let _sidecar = start.go();
+    let _proxy = start.go();
     for _ in 0..4 {
         let mut caller = Caller::new(UnixStream::connect(&path).await.unwrap());
         caller.send(GET).await;
@@ -223,8 +223,8 @@ async fn unix_sockets_serve_too() {
 #[tokio::test]
 async fn a_caller_that_asks_for_it_is_disconnected() {
     let upstream = ready().await;
-    let sidecar = Sidecar::with(&upstream);
-    let mut caller = sidecar.caller().await;
+    let proxy = Proxy::with(&upstream);
+    let mut caller = proxy.caller().await;
     caller.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
     let reply = caller.reply().await;
     assert_eq!((reply.text(), &reply.fields["connection"]), ("ok", &"close".parse().unwrap()));

@@ -1,18 +1,28 @@
-//! The way of a request, with real sockets on both sides.
+//! The promises, kept by the whole sidecar before a simulated service, and the way of a request with
+//! real sockets on both sides.
 
 #![allow(
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test that cannot go on has failed"
+    reason = "a test that cannot go on has failed, and one that can may show its figures"
 )]
 
+mod admin;
+mod canary;
 mod connections;
 mod content;
+mod doubt;
 mod fields;
 mod limits;
 mod log;
+mod restart;
 mod robustness;
+mod rotation;
+mod store;
 mod support;
 mod tls;
 mod token;
+mod unauthorized;
+mod volume;

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
 use webwork_sidecar::answer::Code;
 
-use super::support::{Certificate, Sidecar, Start, Upstream, Wire, full, refusing, soon};
+use super::support::{Certificate, Proxy, Start, Upstream, Wire, full, refusing, soon};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\ndata";
@@ -66,7 +66,7 @@ async fn a_thousand_spoilt_exchanges_leave_their_connection_alone() {
         }
     })
     .await;
-    let sidecar = Sidecar::with(&upstream);
+    let sidecar = Proxy::with(&upstream);
     let mut caller = sidecar.caller().await;
     for _ in 0..EXCHANGES {
         caller.send(GET).await;
@@ -87,7 +87,7 @@ async fn callers_who_stop_reading_stop_nobody_else() {
         }
     })
     .await;
-    let sidecar = Sidecar::with(&upstream);
+    let sidecar = Proxy::with(&upstream);
     let mut stalled = Vec::new();
     for _ in 0..STALLED {
         let mut caller = sidecar.caller().await;
@@ -122,7 +122,7 @@ async fn a_caller_who_takes_nothing_loses_its_place() {
 #[tokio::test]
 async fn a_caller_who_sends_no_more_gets_its_answer() {
     let upstream = echo().await;
-    let sidecar = Sidecar::with(&upstream);
+    let sidecar = Proxy::with(&upstream);
     for (request, content) in [(GET, ""), (POST, "data")] {
         let mut caller = sidecar.caller().await;
         caller.send(request).await;
@@ -176,7 +176,7 @@ async fn a_caller_who_goes_on_after_its_refusal_is_not_heard_for_long() {
 #[tokio::test]
 async fn content_that_breaks_off_is_a_400() {
     let upstream = echo().await;
-    let sidecar = Sidecar::with(&upstream);
+    let sidecar = Proxy::with(&upstream);
     for content in ["zz\r\nabc\r\n0\r\n\r\n", "3;a\nabc\r\n0\r\n\r\n"] {
         let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
         let mut caller = sidecar.caller().await;
@@ -190,7 +190,7 @@ async fn content_that_breaks_off_is_a_400() {
 #[tokio::test]
 async fn framing_that_could_be_read_two_ways_is_refused() {
     let upstream = echo().await;
-    let sidecar = Sidecar::with(&upstream);
+    let sidecar = Proxy::with(&upstream);
     for fields in [
         "Transfer-Encoding: gzip, chunked\r\n",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
@@ -208,7 +208,7 @@ async fn framing_that_could_be_read_two_ways_is_refused() {
 #[tokio::test]
 async fn a_second_framing_is_dropped_and_ends_the_connection() {
     let upstream = echo().await;
-    let sidecar = Sidecar::with(&upstream);
+    let sidecar = Proxy::with(&upstream);
     for fields in [
         "Content-Length: 30\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 30\r\n",
@@ -226,7 +226,7 @@ async fn a_second_framing_is_dropped_and_ends_the_connection() {
 async fn a_drain_answers_what_is_on_the_way() {
     const CALLERS: usize = 20;
     let upstream = echo().await;
-    let mut sidecar = Sidecar::with(&upstream);
+    let mut sidecar = Proxy::with(&upstream);
     let mut callers = Vec::new();
     for _ in 0..CALLERS {
         let mut caller = sidecar.caller().await;
@@ -252,7 +252,7 @@ async fn a_drain_answers_what_is_on_the_way() {
 #[tokio::test]
 async fn a_drain_serves_who_waits_in_the_queue() {
     let upstream = echo().await;
-    let mut sidecar = Sidecar::with(&upstream);
+    let mut sidecar = Proxy::with(&upstream);
     let mut queued = Vec::new();
     for _ in 0..20 {
         let mut caller = sidecar.caller().await;

@@ -2,7 +2,7 @@
 
 use http::Response;
 
-use super::support::{Certificate, Sidecar, Upstream, full};
+use super::support::{Certificate, Proxy, Upstream, full};
 
 async fn refused(certificate: &Certificate) -> String {
     let upstream = Upstream::with_certificate(certificate, &["h2", "http/1.1"], |_| async {
@@ -11,7 +11,7 @@ async fn refused(certificate: &Certificate) -> String {
         Response::new(full(""))
     })
     .await;
-    let reply = Sidecar::with(&upstream).get("/").await;
+    let reply = Proxy::with(&upstream).get("/").await;
     assert_eq!((reply.status, reply.code().as_str()), (502, "upstream_tls"));
     reply.text().to_owned()
 }

@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use webwork_sidecar::token::current::{Access, Generation, Unavailable, Verdict};
 
-use super::support::{Content, Sidecar, Start, Upstream, Wire, bearer, full, soon};
+use super::support::{Content, Proxy, Start, Upstream, Wire, bearer, full, soon};
 
 /// Takes `token-<accepted>` alone, and tells what it got.
 async fn strict(request: Request<Incoming>, accepted: u64) -> Response<Content> {
@@ -30,13 +30,13 @@ fn post(length: usize) -> String {
 #[tokio::test]
 async fn a_held_request_waits_for_the_new_token() {
     let upstream = Upstream::plain(|request| strict(request, 2)).await;
-    let sidecar = Sidecar::with(&upstream);
-    sidecar.publisher.publish(Access::Hold);
-    let mut caller = sidecar.caller().await;
+    let proxy = Proxy::with(&upstream);
+    proxy.publisher.publish(Access::Hold);
+    let mut caller = proxy.caller().await;
     caller.send(post(4)).await;
-    sidecar.until(|totals| totals.in_flight == 1).await;
+    proxy.until(|totals| totals.in_flight == 1).await;
     assert_eq!(upstream.connections(), 0);
-    sidecar.publisher.publish(Access::Ready(bearer(2)));
+    proxy.publisher.publish(Access::Ready(bearer(2)));
     assert_eq!(caller.reply().await.text(), "xxxx");
 }
 
@@ -45,9 +45,9 @@ async fn holding_has_an_end() {
     let upstream = Upstream::plain(|request| strict(request, 1)).await;
     let mut start = Start::with(&upstream);
     start.proxy.hold = Duration::from_millis(50);
-    let sidecar = start.go();
-    sidecar.publisher.publish(Access::Hold);
-    let reply = sidecar.get("/").await;
+    let proxy = start.go();
+    proxy.publisher.publish(Access::Hold);
+    let reply = proxy.get("/").await;
     assert_eq!((reply.status, reply.code().as_str()), (503, "token_pending"));
     assert_eq!(reply.fields["retry-after"], "1");
 }
@@ -55,14 +55,14 @@ async fn holding_has_an_end() {
 #[tokio::test]
 async fn without_a_token_the_answer_says_why() {
     let upstream = Upstream::plain(|request| strict(request, 1)).await;
-    let sidecar = Sidecar::with(&upstream);
+    let proxy = Proxy::with(&upstream);
     for (why, code, waits) in [
         (Unavailable::SignInRequired, "sign_in_required", false),
         (Unavailable::Pending, "token_pending", true),
         (Unavailable::Expired, "token_expired", true),
     ] {
-        sidecar.publisher.publish(Access::Unavailable(why));
-        let reply = sidecar.get("/").await;
+        proxy.publisher.publish(Access::Unavailable(why));
+        let reply = proxy.get("/").await;
         assert_eq!((reply.status, reply.code().as_str()), (503, code));
         assert_eq!(reply.fields.contains_key("retry-after"), waits);
     }
@@ -73,16 +73,16 @@ async fn without_a_token_the_answer_says_why() {
 async fn a_refused_post_is_replayed_with_its_content() {
     for alpn in ["h2", "http/1.1"] {
         let upstream = Upstream::tls(&[alpn], |request| strict(request, 2)).await;
-        let mut sidecar = Sidecar::with(&upstream);
-        let mut caller = sidecar.caller().await;
+        let mut proxy = Proxy::with(&upstream);
+        let mut caller = proxy.caller().await;
         caller.send(post(60_000)).await;
-        let rejection = soon(sidecar.rejections.recv()).await.unwrap();
+        let rejection = soon(proxy.rejections.recv()).await.unwrap();
         assert_eq!(rejection.generation, Generation(1));
-        sidecar.publisher.publish(Access::Ready(bearer(2)));
+        proxy.publisher.publish(Access::Ready(bearer(2)));
         rejection.reply.send(Verdict::Replay(bearer(2))).unwrap();
         let reply = caller.reply().await;
         assert_eq!((reply.status, reply.content.len()), (200, 60_000));
-        assert_eq!((sidecar.totals().replays, sidecar.totals().unauthorized), (1, 0));
+        assert_eq!((proxy.totals().replays, proxy.totals().unauthorized), (1, 0));
     }
 }
 
@@ -97,8 +97,8 @@ async fn a_token_that_is_already_old_costs_no_exchange() {
         }
     })
     .await;
-    let mut sidecar = Sidecar::with(&upstream);
-    let mut caller = sidecar.caller().await;
+    let mut proxy = Proxy::with(&upstream);
+    let mut caller = proxy.caller().await;
     caller.send(post(4)).await;
     soon(async {
         while upstream.connections() == 0 {
@@ -106,49 +106,49 @@ async fn a_token_that_is_already_old_costs_no_exchange() {
         }
     })
     .await;
-    sidecar.publisher.publish(Access::Ready(bearer(2)));
+    proxy.publisher.publish(Access::Ready(bearer(2)));
     told.send_replace(true);
     assert_eq!(caller.reply().await.text(), "xxxx");
-    assert!(sidecar.rejections.try_recv().is_err());
+    assert!(proxy.rejections.try_recv().is_err());
 }
 
 #[tokio::test]
 async fn a_fresh_token_that_is_refused_too_is_the_callers_401() {
     let upstream = Upstream::plain(|request| strict(request, 9)).await;
-    let mut sidecar = Sidecar::with(&upstream);
-    let mut caller = sidecar.caller().await;
+    let mut proxy = Proxy::with(&upstream);
+    let mut caller = proxy.caller().await;
     caller.send(post(4)).await;
-    let rejection = soon(sidecar.rejections.recv()).await.unwrap();
-    sidecar.publisher.publish(Access::Ready(bearer(2)));
+    let rejection = soon(proxy.rejections.recv()).await.unwrap();
+    proxy.publisher.publish(Access::Ready(bearer(2)));
     rejection.reply.send(Verdict::Replay(bearer(2))).unwrap();
     let reply = caller.reply().await;
     assert_eq!((reply.status, reply.text()), (401, "{\"success\":false}"));
-    assert!(sidecar.rejections.try_recv().is_err());
+    assert!(proxy.rejections.try_recv().is_err());
 }
 
 #[tokio::test]
 async fn a_rotation_during_the_replay_is_followed() {
     let upstream = Upstream::plain(|request| strict(request, 3)).await;
-    let mut sidecar = Sidecar::with(&upstream);
-    let mut caller = sidecar.caller().await;
+    let mut proxy = Proxy::with(&upstream);
+    let mut caller = proxy.caller().await;
     caller.send(post(4)).await;
-    let rejection = soon(sidecar.rejections.recv()).await.unwrap();
+    let rejection = soon(proxy.rejections.recv()).await.unwrap();
     // The next exchange is on the wire before the replay has been answered.
-    sidecar.publisher.publish(Access::Hold);
+    proxy.publisher.publish(Access::Hold);
     rejection.reply.send(Verdict::Replay(bearer(2))).unwrap();
-    sidecar.until(|totals| totals.replays == 1).await;
-    sidecar.publisher.publish(Access::Ready(bearer(3)));
+    proxy.until(|totals| totals.replays == 1).await;
+    proxy.publisher.publish(Access::Ready(bearer(3)));
     assert_eq!(caller.reply().await.text(), "xxxx");
-    assert_eq!(sidecar.totals().replays, 2);
+    assert_eq!(proxy.totals().replays, 2);
 }
 
 #[tokio::test]
 async fn a_401_that_no_token_helps_passes_unchanged() {
     let upstream = Upstream::plain(|request| strict(request, 9)).await;
-    let mut sidecar = Sidecar::with(&upstream);
-    let mut caller = sidecar.caller().await;
+    let mut proxy = Proxy::with(&upstream);
+    let mut caller = proxy.caller().await;
     caller.send(post(4)).await;
-    soon(sidecar.rejections.recv()).await.unwrap().reply.send(Verdict::Pass).unwrap();
+    soon(proxy.rejections.recv()).await.unwrap().reply.send(Verdict::Pass).unwrap();
     let reply = caller.reply().await;
     assert_eq!((reply.status, reply.text()), (401, "{\"success\":false}"));
     assert!(!reply.fields.contains_key("proxy-status"));
@@ -157,10 +157,10 @@ async fn a_401_that_no_token_helps_passes_unchanged() {
 #[tokio::test]
 async fn a_grant_that_is_lost_over_a_401_is_our_503() {
     let upstream = Upstream::plain(|request| strict(request, 9)).await;
-    let mut sidecar = Sidecar::with(&upstream);
-    let mut caller = sidecar.caller().await;
+    let mut proxy = Proxy::with(&upstream);
+    let mut caller = proxy.caller().await;
     caller.send(post(4)).await;
-    let rejection = soon(sidecar.rejections.recv()).await.unwrap();
+    let rejection = soon(proxy.rejections.recv()).await.unwrap();
     rejection.reply.send(Verdict::Unavailable(Unavailable::SignInRequired)).unwrap();
     assert_eq!(caller.reply().await.code(), "sign_in_required");
 }
@@ -168,15 +168,15 @@ async fn a_grant_that_is_lost_over_a_401_is_our_503() {
 #[tokio::test]
 async fn a_401_over_content_that_was_not_kept_passes_and_says_so() {
     let upstream = Upstream::plain(|request| strict(request, 2)).await;
-    let mut sidecar = Sidecar::with(&upstream);
-    let mut caller = sidecar.caller().await;
+    let mut proxy = Proxy::with(&upstream);
+    let mut caller = proxy.caller().await;
     caller.send(post(65_537)).await;
     let reply = caller.reply().await;
     assert_eq!(reply.status, 401);
     let why = reply.fields["proxy-status"].to_str().unwrap();
     assert!(why.starts_with("webwork-sidecar; details=\"not replayed"), "{why}");
     // The refresher hears of it all the same: the next request should not meet that token.
-    assert_eq!(soon(sidecar.rejections.recv()).await.unwrap().generation, Generation(1));
+    assert_eq!(soon(proxy.rejections.recv()).await.unwrap().generation, Generation(1));
 }
 
 #[tokio::test]
@@ -196,10 +196,10 @@ async fn an_early_401_is_replayed_with_the_kept_beginning_and_the_unread_rest() 
         wire.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
     })
     .await;
-    let mut sidecar = Sidecar::with(&upstream);
-    let mut caller = sidecar.caller().await;
+    let mut proxy = Proxy::with(&upstream);
+    let mut caller = proxy.caller().await;
     caller.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n0123").await;
-    let rejection = soon(sidecar.rejections.recv()).await.unwrap();
+    let rejection = soon(proxy.rejections.recv()).await.unwrap();
     rejection.reply.send(Verdict::Replay(bearer(2))).unwrap();
     caller.send("4567").await;
     assert_eq!(caller.reply().await.text(), "ok");
@@ -215,8 +215,8 @@ async fn an_early_401_with_much_content_passes() {
         wire.take(usize::MAX).await;
     })
     .await;
-    let sidecar = Sidecar::with(&upstream);
-    let mut caller = sidecar.caller().await;
+    let proxy = Proxy::with(&upstream);
+    let mut caller = proxy.caller().await;
     caller.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n").await;
     caller.send(vec![b'x'; 200_000]).await;
     let reply = caller.reply().await;

@@ -1,0 +1,89 @@
+//! A 401 that a new token cures is never seen; one that none cures costs next to nothing.
+
+use tokio::task::JoinSet;
+use webwork_sidecar::simulator::{Fault, MachineTokens, Target, TokenKind, What, When};
+use webwork_sidecar::token::current::Generation;
+use webwork_sidecar::token::state::Standing;
+
+use super::support::{Credential, ECHO, INTERVAL, PERSONAL_ACCESS_TOKEN, Sidecar};
+
+const WORKSPACES: &str = "/api/v2/workspaces";
+
+#[tokio::test]
+async fn a_thousand_at_once_cost_one_exchange() {
+    let sidecar =
+        Sidecar::with(Credential::AuthorizationCode).plain().set(INTERVAL, "30s").start().await;
+    sidecar.service.faults().revoke(TokenKind::AccessTokens);
+    // Refused at once, but told late: all of them are on the way when the first one is.
+    let what = What::Delay { ms: 1500 };
+    sidecar.service.suffers(Fault { target: Target::Api, when: When::After, what, count: 1000 });
+    let mut callers = Vec::new();
+    for _ in 0..1000 {
+        callers.push(sidecar.caller().await);
+    }
+    let mut answers = JoinSet::new();
+    for mut caller in callers {
+        let request = sidecar.get_request(WORKSPACES);
+        answers.spawn(async move {
+            caller.send(request).await;
+            caller.reply().await.status
+        });
+    }
+    assert!(answers.join_all().await.iter().all(|status| *status == 200));
+    let journal = sidecar.service.found_nothing_wrong();
+    assert_eq!((journal.exchanges().len(), journal.api_answers(200)), (2, 1000));
+    let totals = sidecar.report().traffic;
+    assert_eq!((totals.unauthorized, totals.replays), (0, journal.api_answers(401)));
+    println!("{} of 1000 requests met a 401", totals.replays);
+    assert!(totals.replays > 0);
+}
+
+#[tokio::test]
+async fn one_that_stays_passes_and_costs_one_exchange() {
+    let sidecar = Sidecar::with(Credential::ClientCredentials)
+        .machine_tokens(MachineTokens::Refused)
+        .set(INTERVAL, "30s")
+        .start()
+        .await;
+    for _ in 0..20 {
+        let reply = sidecar.get(WORKSPACES).await;
+        assert_eq!(reply.status, 401);
+        assert!(reply.text().contains("Please provide a valid Bearer token"));
+    }
+    // One for the first token, and one for the first 401.
+    assert_eq!(sidecar.service.found_nothing_wrong().exchanges().len(), 2);
+    assert_eq!(sidecar.status().generation, Generation(2));
+}
+
+#[tokio::test]
+async fn a_refused_personal_access_token_is_told_and_not_fought() {
+    let sidecar = Sidecar::with(Credential::PersonalAccessToken).start().await;
+    assert!(sidecar.report().ready);
+    sidecar.service.faults().revoke(TokenKind::AccessTokens);
+    for _ in 0..5 {
+        assert_eq!(sidecar.get(WORKSPACES).await.status, 401);
+    }
+    sidecar.until_state(Standing::Rejected).await;
+    assert!(!sidecar.report().ready);
+    let journal = sidecar.service.found_nothing_wrong();
+    assert_eq!((journal.exchanges().len(), journal.api_requests()), (0, 5));
+    sidecar.put(PERSONAL_ACCESS_TOKEN, &sidecar.service.new_personal_access_token());
+    sidecar.until_generation(2).await;
+    assert!(sidecar.report().ready);
+    assert_eq!(sidecar.get(WORKSPACES).await.status, 200);
+}
+
+#[tokio::test]
+async fn one_over_content_that_was_not_kept_passes_and_is_the_last() {
+    let sidecar = Sidecar::with(Credential::AuthorizationCode).start().await;
+    sidecar.service.faults().revoke(TokenKind::AccessTokens);
+    let content = vec![b'x'; (64 << 10) + 1];
+    let reply = sidecar.post(ECHO, &content).await;
+    assert_eq!(reply.status, 401);
+    let why = reply.fields["proxy-status"].to_str().unwrap();
+    assert!(why.contains("not replayed"), "{why}");
+    sidecar.until_generation(2).await;
+    let reply = sidecar.post(ECHO, &content).await;
+    assert_eq!((reply.status, reply.content.len()), (200, content.len()));
+    assert_eq!(sidecar.service.found_nothing_wrong().exchanges().len(), 2);
+}
