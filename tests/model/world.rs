@@ -1,30 +1,29 @@
 //! One server, one store, some replicas, and what happens between them, in the order of time.
 
+mod operation;
+mod outside;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use webwork_sidecar::clock::Moment;
-use webwork_sidecar::secret::Fingerprint;
 use webwork_sidecar::token::Refresh;
 use webwork_sidecar::token::bearer::{AccessToken, RefreshToken};
 use webwork_sidecar::token::current::{Access, Generation};
 use webwork_sidecar::token::grant::{Grant, Seed};
 use webwork_sidecar::token::record::Record;
-use webwork_sidecar::token::state::{
-    Action, Ask, Doubtful, Event, Issue, Oracle, Outcome, Refusal, State,
-};
+use webwork_sidecar::token::state::{Action, Ask, Event, Outcome, Refusal};
+
+use operation::Operation;
 
 use crate::case::{Beginning, Case, Fate, Happening, Reuse, Trouble, Twist};
 use crate::laws::{self, Breach, Laws};
-use crate::replica::{Incarnation, Performing, Replica, token};
-use crate::server::{Pair, Server};
+use crate::replica::{Incarnation, Performing, Replica};
+use crate::server::Server;
 use crate::store::Store;
 use crate::words;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// How long another process's lock is waited for.
-const LOCK_PATIENCE: Duration = Duration::from_secs(75);
 
 /// How long after all faults have ended everything must be well. Longer than the longest back-off and
 /// the breaker after the few revocations of a case.
@@ -82,29 +81,6 @@ enum Due {
     Restart {
         replica: usize,
     },
-}
-
-#[derive(Clone, Debug)]
-enum Operation {
-    Open,
-    Rehearse,
-    Connect,
-    Intend(Box<Record>),
-    Send(RefreshToken),
-    Persist(Box<Record>),
-    Probe(Duration),
-}
-
-impl Operation {
-    /// The longest time that it takes.
-    fn limit(&self) -> Duration {
-        match self {
-            Self::Open | Self::Rehearse | Self::Intend(_) | Self::Persist(_) => 5 * SECOND,
-            Self::Connect => 10 * SECOND,
-            Self::Send(_) => 60 * SECOND,
-            Self::Probe(_) => 10 * SECOND,
-        }
-    }
 }
 
 impl<'a> World<'a> {
@@ -172,116 +148,6 @@ impl<'a> World<'a> {
 
     fn at_rest(&self) -> Result<(), Breach> {
         laws::at_rest(&self.replicas, (&self.server, &self.store), self.elapsed)
-    }
-
-    fn happens(&mut self, happening: Happening) -> Result<(), Breach> {
-        let life = self.case.life.unwrap_or(Duration::from_secs(3600));
-        match happening {
-            Happening::Seconds(seconds) => self.pass(Duration::from_secs(seconds.into())),
-            Happening::Eighths(eighths) => self.pass(life * u32::from(eighths) / 8),
-            Happening::Request(replica, delay) => {
-                self.request(self.named(replica), Duration::from_secs(delay.into()));
-                Ok(())
-            }
-            Happening::LateRejection(replica) => {
-                let replica = self.named(replica);
-                let old = self.replicas[replica].generation().map_or(0, |it| it.0);
-                self.tell(replica, Event::Rejected(Generation(old.saturating_sub(1))));
-                Ok(())
-            }
-            Happening::Freeze(replica, seconds) => {
-                let replica = self.named(replica);
-                let end = self.elapsed + Duration::from_secs(seconds.into());
-                if self.is_alive(self.replicas[replica].who) {
-                    self.replicas[replica].freeze(self.elapsed, end);
-                }
-                Ok(())
-            }
-            Happening::Crash(replica) => {
-                self.crash(self.replicas[self.named(replica)].who);
-                Ok(())
-            }
-            Happening::Siege(trouble, minutes) => {
-                self.endure(Some(trouble), 60 * SECOND * u32::from(minutes))
-            }
-            Happening::Asked(replica) => {
-                self.laws.disturbed(self.elapsed);
-                self.tell(self.named(replica), Event::Asked);
-                Ok(())
-            }
-            Happening::Reconfigured => {
-                self.laws.disturbed(self.elapsed);
-                self.tell_everybody(&Event::Reconfigured);
-                Ok(())
-            }
-            Happening::AccessRevoked => {
-                self.laws.disturbed(self.elapsed);
-                self.server.revoke_access();
-                Ok(())
-            }
-            Happening::GrantRevoked => {
-                self.laws.disturbed(self.elapsed);
-                self.laws.grant_was_revoked = true;
-                self.server.revoke_everything();
-                Ok(())
-            }
-            Happening::GoodSeed => {
-                let seed = self.server.sign_in();
-                self.provide(seed);
-                Ok(())
-            }
-            Happening::BadSeed => {
-                self.bad_seeds += 1;
-                self.provide(format!("bad-seed-{}", self.bad_seeds));
-                Ok(())
-            }
-        }
-    }
-
-    fn provide(&mut self, seed: String) {
-        self.laws.disturbed(self.elapsed);
-        let event = Event::Seeded(Seed::new(refresh_token(&seed)));
-        self.seed = Some(seed);
-        self.tell_everybody(&event);
-    }
-
-    fn tell(&mut self, replica: usize, event: Event) {
-        let who = self.replicas[replica].who;
-        self.plan(Duration::ZERO, Due::Told { who, event });
-    }
-
-    fn tell_everybody(&mut self, event: &Event) {
-        for replica in 0..self.replicas.len() {
-            self.tell(replica, event.clone());
-        }
-    }
-
-    /// Time passes while something is broken and every replica has requests.
-    fn endure(&mut self, trouble: Option<Trouble>, span: Duration) -> Result<(), Breach> {
-        self.trouble = trouble;
-        let end = self.elapsed + span;
-        while self.elapsed < end {
-            for replica in 0..self.replicas.len() {
-                let shown = self.replicas[replica].bearer().map(token);
-                if let Some(shown) = shown.filter(|_| trouble == Some(Trouble::Refusing)) {
-                    self.server.end_access(shown);
-                }
-                self.request(replica, Duration::ZERO);
-            }
-            self.pass(5 * SECOND)?;
-        }
-        self.trouble = None;
-        Ok(())
-    }
-
-    /// A request with the token that a replica shows.
-    fn request(&mut self, replica: usize, delay: Duration) {
-        let Some(bearer) = self.replicas[replica].bearer() else { return };
-        if !self.server.accepts(token(bearer), self.elapsed) {
-            let event = Event::Rejected(bearer.generation());
-            let who = self.replicas[replica].who;
-            self.plan(delay, Due::Told { who, event });
-        }
     }
 
     /// Lets time pass, and everything happen that is due in it.
@@ -417,149 +283,6 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// An operation meets its fate.
-    fn begin(&mut self, who: Incarnation, operation: Operation) {
-        let mut fate = self.fates.pop_front().unwrap_or(Fate::GOOD);
-        if let Some(twist) = self.trouble.and_then(|trouble| besieged(trouble, &operation)) {
-            fate.twist = twist;
-        }
-        if fate != Fate::GOOD {
-            self.note(|| format!("    fate: {:?}, {} %", fate.twist, fate.slowness));
-        }
-        let pause = if let Operation::Probe(pause) = operation { pause } else { Duration::ZERO };
-        let delay = pause + operation.limit() * u32::from(fate.slowness) / 200;
-        let leaves = matches!(operation, Operation::Send(_));
-        match fate.twist {
-            Twist::CrashBefore => self.crash(who),
-            Twist::CrashDuring if !leaves => self.crash(who),
-            twist => {
-                if twist == Twist::CrashDuring {
-                    self.crash(who);
-                }
-                let patience = self.elapsed + LOCK_PATIENCE;
-                self.plan(delay, Due::Effect { who, operation, twist, patience });
-            }
-        }
-    }
-
-    fn takes_place(
-        &mut self,
-        who: Incarnation,
-        operation: Operation,
-        twist: Twist,
-        patience: Duration,
-    ) {
-        let leaves = matches!(operation, Operation::Send(_));
-        if !self.is_alive(who) && !leaves {
-            return;
-        }
-        let limit = operation.limit();
-        let event = match operation {
-            Operation::Open if is_failure(twist) => Event::Unwritable("cannot be read".into()),
-            Operation::Open if self.store.lock(who) => Event::Opened(self.store.record.clone()),
-            Operation::Open if self.elapsed < patience => {
-                self.plan(SECOND, Due::Effect { who, operation, twist, patience });
-                return;
-            }
-            Operation::Open => Event::Busy,
-            Operation::Rehearse if is_failure(twist) => {
-                Event::Unwritable("no space left on the device".into())
-            }
-            Operation::Rehearse => Event::Rehearsed,
-            Operation::Connect if is_failure(twist) => Event::NotSent("connection refused".into()),
-            Operation::Connect => Event::Connected,
-            Operation::Intend(record) => {
-                self.write(who, *record, twist, Event::Intended, Event::Unwritable)
-            }
-            Operation::Persist(record) => {
-                if twist != Twist::Fails {
-                    let refused = self.replicas[who.replica].refused.take();
-                    self.store.dead.extend(refused.map(|token| Fingerprint::of(&token)));
-                }
-                self.write(who, *record, twist, Event::Persisted, Event::NotPersisted)
-            }
-            Operation::Send(token) => Event::Answered(self.exchange(&token, twist)),
-            Operation::Probe(_) => Event::Probed(self.oracle(who, twist)),
-        };
-        if twist == Twist::CrashAfter {
-            self.crash(who);
-        }
-        let silent =
-            matches!(event, Event::Answered(Outcome::InDoubt { doubtful: Doubtful::Silence, .. }));
-        let delay = if silent { limit / 2 } else { SECOND / 100 };
-        self.plan(delay, Due::Answer { who, event });
-    }
-
-    fn write(
-        &mut self,
-        who: Incarnation,
-        record: Record,
-        twist: Twist,
-        good: Event,
-        bad: fn(String) -> Event,
-    ) -> Event {
-        if is_failure(twist) {
-            self.laws.store_has_failed = true;
-        }
-        if twist != Twist::Fails {
-            self.laws.stored(&record, self.elapsed);
-            self.store.write(record);
-            let others: Vec<Incarnation> =
-                self.replicas.iter().map(|it| it.who).filter(|it| *it != who).collect();
-            for who in others {
-                self.plan(SECOND, Due::Look { who });
-            }
-        }
-        if is_failure(twist) { bad("input/output error".into()) } else { good }
-    }
-
-    fn exchange(&mut self, token: &RefreshToken, twist: Twist) -> Outcome {
-        let in_doubt = |why: &str, doubtful| Outcome::InDoubt { why: why.into(), doubtful };
-        let unprocessed = match twist {
-            Twist::Fails => Some(in_doubt("lost on its way", Doubtful::Silence)),
-            Twist::Throttled(seconds) => Some(Outcome::Throttled {
-                retry_after: Some(Duration::from_secs(seconds.into())),
-                detail: "too many requests".into(),
-            }),
-            Twist::ServerError => Some(in_doubt("502", Doubtful::ServerError)),
-            Twist::ClientRefused => Some(Outcome::Refused(Refusal::Client)),
-            Twist::NeverSent => Some(Outcome::NotSent("the connection is gone".into())),
-            _ => None,
-        };
-        if let Some(outcome) = unprocessed {
-            return outcome;
-        }
-        let pair = self.server.exchange(token.expose(), self.elapsed);
-        match twist {
-            Twist::FailsLate => in_doubt("lost on its way back", Doubtful::Silence),
-            Twist::ServerErrorAfterProcessing => in_doubt("502", Doubtful::ServerError),
-            _ => pair.map_or(Outcome::Refused(Refusal::DeadGrant), |pair| {
-                Outcome::Granted(self.issue(pair))
-            }),
-        }
-    }
-
-    fn issue(&self, pair: Pair) -> Issue {
-        Issue {
-            access: access_token(&pair.access),
-            refresh: pair.refresh.as_deref().map(refresh_token),
-            life: self.case.life,
-            scope: None,
-        }
-    }
-
-    fn oracle(&self, who: Incarnation, twist: Twist) -> Oracle {
-        let grant = self.replicas[who.replica].state.as_ref().and_then(State::grant);
-        match grant {
-            Some(_) if is_failure(twist) => Oracle::Unclear,
-            Some(grant) if self.server.accepts(grant.access.expose(), self.elapsed) => {
-                Oracle::Alive
-            }
-            Some(_) => Oracle::Dead,
-            None => Oracle::Unclear,
-        }
-    }
-
     fn crash(&mut self, who: Incarnation) {
         if self.is_alive(who) {
             self.note(|| format!("  replica {} dies", who.replica));
@@ -647,22 +370,6 @@ impl<'a> World<'a> {
             journal.push(format!("{elapsed:>12.2?} {}", line()));
         }
     }
-}
-
-/// What a trouble does to an operation.
-fn besieged(trouble: Trouble, operation: &Operation) -> Option<Twist> {
-    match (trouble, operation) {
-        (Trouble::Unreachable, Operation::Connect)
-        | (Trouble::NoSpace, Operation::Rehearse)
-        | (Trouble::Silent, Operation::Send(_)) => Some(Twist::Fails),
-        (Trouble::Failing, Operation::Send(_)) => Some(Twist::ServerError),
-        (Trouble::Throttling, Operation::Send(_)) => Some(Twist::Throttled(1)),
-        _ => None,
-    }
-}
-
-fn is_failure(twist: Twist) -> bool {
-    matches!(twist, Twist::Fails | Twist::FailsLate)
 }
 
 fn moment(elapsed: Duration) -> Moment {

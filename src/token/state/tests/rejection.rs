@@ -62,9 +62,10 @@ fn requests_wait_for_a_try_that_comes_soon_and_not_for_ever() {
         machine.when_due().hears_all([Event::Opened(None), Event::Rehearsed]);
         machine.hears(Event::NotSent("refused".into()));
         tries += 1;
+        assert!(tries <= 5, "no end");
     }
     machine.does("Close, Settle");
-    assert!((3..=5).contains(&tries), "{tries}");
+    assert!(tries >= 3, "{tries}");
     machine.hears(Event::Rejected(Generation(1))).does("Settle").shows("Ready 1");
 }
 
