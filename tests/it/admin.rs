@@ -48,7 +48,7 @@ async fn active() {
 #[tokio::test]
 async fn signed_out() {
     let sidecar = Sidecar::with(Credential::SignInToCome).start().await;
-    let report = told(&sidecar, (503, "not ready: no grant yet")).await;
+    let report = told(&sidecar, (503, "not ready: there is no grant yet")).await;
     assert_eq!(report.token.state, Standing::SignedOut);
     let reply = sidecar.get(WORKSPACES).await;
     assert_eq!((reply.status, reply.code().as_str()), (503, "sign_in_required"));
@@ -64,7 +64,7 @@ async fn lost() {
     // As long as the access token lives, there is work to be done with it.
     let report = told(&sidecar, (200, "ready")).await;
     assert_eq!((report.token.state, report.token.loss), (Standing::Lost, Some(Loss::Refused)));
-    assert!(report.token.trouble.unwrap().contains("sign in again"));
+    assert!(report.token.trouble.unwrap().contains("provide a new one"));
     sidecar.service.faults().revoke(TokenKind::AccessTokens);
     let reply = sidecar.get(WORKSPACES).await;
     assert_eq!((reply.status, reply.code().as_str()), (503, "sign_in_required"));

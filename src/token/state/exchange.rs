@@ -6,6 +6,7 @@ use crate::secret::Fingerprint;
 use super::super::bearer::RefreshToken;
 use super::super::grant::Grant;
 use super::super::record::{Intent, Record};
+use super::schedule::Breaker;
 use super::{
     Action, Ask, Client, Event, Issue, Kind, Loss, Outcome, Outlook, Phase, Refusal, State,
     schedule,
@@ -92,6 +93,10 @@ impl State {
         }
         let other = self.refresh_token().map(RefreshToken::fingerprint) != Some(about);
         let moved = other || self.record.generation > mine;
+        if self.record.generation > mine {
+            // The exchange that a 401 caused was another process's: the next 401 deserves one.
+            self.breaker = Breaker::default();
+        }
         let settled = self.doubt().is_none() && self.pending.is_none();
         if moved && settled || !self.may_exchange() {
             self.rest(actions);
