@@ -51,14 +51,13 @@ pub(super) async fn exchange(
         return laravel::page(StatusCode::PAYLOAD_TOO_LARGE);
     };
     let asked = TokenRequest::read(&head, &content, world.personality);
-    let mut entry = open_entry(&world, &asked);
+    let mut noted = Noted { entry: open_entry(&world, &asked), world: &world };
 
     let allowance = world.addresses.admit(address, clock::now());
     if let Allowance::Exceeded { .. } = allowance {
         let mut response = laravel::error(StatusCode::TOO_MANY_REQUESTS, asked.wants);
         allowance.stamp(response.headers_mut());
-        entry.outcome = Outcome::Throttled;
-        close_entry(&world, entry);
+        noted.entry.outcome = Outcome::Throttled;
         return response;
     }
 
@@ -66,27 +65,39 @@ pub(super) async fn exchange(
     if let Some(fault) = fault.as_ref().filter(|fault| fault.when == When::Before)
         && let Some(response) = fault.strike(&head.headers).await
     {
-        close_entry(&world, entry);
         return response;
     }
 
     // Read only now: a delay may have passed.
     let now = clock::now();
-    let (mut response, outcome) = process(&world, &asked, now, &mut entry);
+    let (mut response, outcome) = process(&world, &asked, now, &mut noted.entry);
     allowance.stamp(response.headers_mut());
     let granted = match outcome {
         Outcome::Granted(granted) => Some(granted),
         _ => None,
     };
-    entry.outcome = outcome;
+    noted.entry.outcome = outcome;
     if let Some(fault) = fault.filter(|fault| fault.when == When::After)
         && let Some(instead) = fault.strike(&head.headers).await
     {
-        entry.outcome = Outcome::Faulted(granted);
+        noted.entry.outcome = Outcome::Faulted(granted);
         response = instead;
     }
-    close_entry(&world, entry);
     response
+}
+
+/// An exchange on its way into the journal. It gets there in any case: a client that goes away ends
+/// the handling of its request, and what was made by then was made all the same.
+struct Noted<'a> {
+    entry: Exchange,
+    world: &'a World,
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        self.entry.at = clock::now().wall();
+        self.world.journal.lock().record(self.entry.clone());
+    }
 }
 
 /// Notes what came in; until something better is known, a fault has swallowed it.
@@ -113,11 +124,6 @@ fn open_entry(world: &World, asked: &TokenRequest) -> Exchange {
         accuse(ViolationKind::TwoClientAuthentications);
     }
     entry
-}
-
-fn close_entry(world: &World, mut entry: Exchange) {
-    entry.at = clock::now().wall();
-    world.journal.lock().record(entry);
 }
 
 fn process(

@@ -41,6 +41,32 @@ async fn a_cut_after_has_rotated_and_says_nothing() {
 }
 
 #[tokio::test]
+async fn tokens_whose_client_went_away_are_noted() {
+    let simulator = start(quiet()).await;
+    let seed = simulator.issue_refresh_token(&"read".parse().unwrap());
+    let late = What::Delay { ms: 600_000 };
+    simulator.faults().add(fault(Target::TokenEndpoint, When::After, late));
+    let struck = async {
+        while !simulator.faults().list().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = send(&simulator, refresh_form(&simulator, &seed)) => panic!("it comes late"),
+        () = struck => {}
+    }
+    let noted = async {
+        while simulator.journal().exchanges().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), noted).await.unwrap();
+    let journal = simulator.journal();
+    assert!(matches!(journal.exchanges()[0].outcome, Outcome::Granted(_)));
+    assert_eq!(journal.grants(), 1);
+}
+
+#[tokio::test]
 async fn a_cut_connection_ends_without_a_byte() {
     let simulator = start(quiet()).await;
     simulator.faults().add(fault(Target::Api, When::Before, What::Cut));

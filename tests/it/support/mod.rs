@@ -34,7 +34,7 @@ pub(crate) use upstream::{Content, Upstream, full};
 pub(crate) use wire::Wire;
 
 /// No awaited event takes longer, or the test has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) async fn soon<F: Future>(event: F) -> F::Output {
     tokio::time::timeout(PATIENCE, event).await.expect("it should have happened by now")

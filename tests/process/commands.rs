@@ -1,0 +1,240 @@
+//! The commands that end by themselves, and what their exit codes tell a script.
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use webwork_sidecar::simulator::{Config, Security, TokenKind, When};
+
+use crate::support::{Credential, Outcome, Place, Process, Service, binary, quiet, write};
+
+const CREDENTIALS: [Credential; 3] =
+    [Credential::AuthorizationCode, Credential::ClientCredentials, Credential::PersonalAccessToken];
+
+fn check(place: &Place) -> Outcome {
+    Outcome::of(place.command("check"))
+}
+
+fn check_online(place: &Place) -> Outcome {
+    let mut command = place.command("check");
+    command.arg("--online");
+    Outcome::of(command)
+}
+
+#[test]
+fn a_wrong_configuration_ends_with_2_and_starts_nothing() {
+    let service = Service::quiet();
+    let place = Place::rotating(&service, 0.5);
+    place.amend("[listen]", "[listne]");
+    for command in ["run", "check", "status"] {
+        let outcome = Outcome::of(place.command(command));
+        outcome.expect(2, &["sidecar.toml:", "listne", "did you mean \"listen\"?"]);
+        assert_eq!(outcome.result, "", "{command}");
+    }
+    assert!(!place.state().exists());
+    assert_eq!(service.journal().exchanges(), []);
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2() {
+    let outcome = |arguments: &[&str]| {
+        let mut command = Command::new(binary());
+        command.args(arguments);
+        Outcome::of(command)
+    };
+    outcome(&["walk"]).expect(2, &["walk"]);
+    outcome(&["demo", "--for", "soon"]).expect(2, &["such as 20s"]);
+    outcome(&["--version"]).expect(0, &[env!("CARGO_PKG_VERSION")]);
+    outcome(&["--help"]).expect(0, &["Exit codes"]);
+}
+
+#[test]
+fn a_taken_port_ends_with_1_and_is_named() {
+    let service = Service::quiet();
+    for which in ["proxy", "admin"] {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let place = Place::rotating(&service, 0.5);
+        place.amend(&format!("{which} = [\"127.0.0.1:0\"]"), &format!("{which} = [\"{address}\"]"));
+        Outcome::of(place.command("run")).expect(1, &[&address, "in use"]);
+    }
+    assert_eq!(service.journal().exchanges(), [], "nothing is sent before the addresses are there");
+}
+
+#[test]
+fn check_says_that_everything_is_right_and_sends_nothing() {
+    let service = Service::quiet();
+    for credential in CREDENTIALS {
+        let place = Place::with(&service, credential, "");
+        check(&place).expect(0, &["ok  configuration", "ok  certificates"]);
+    }
+    assert_eq!(service.journal().exchanges(), []);
+    assert_eq!(service.journal().api_requests(), 0);
+}
+
+#[test]
+fn check_online_tries_token_and_api_with_every_credential() {
+    let service = Service::start(Config { rate_limit: Some(60), ..quiet() }, Security::Tls);
+    for credential in CREDENTIALS {
+        let place = Place::with(&service, credential, "");
+        let outcome = check_online(&place);
+        outcome.expect(0, &["ok  token", "ok  GET /api/v2/workspaces", "requests left"]);
+        if credential == Credential::AuthorizationCode {
+            assert_eq!(place.stored_refresh_token(), service.newest_refresh_token());
+            assert!(!place.has_intent());
+            check_online(&place).expect(0, &["ok  token"]);
+        }
+    }
+    // One for each OAuth2 app: the second check of the stored grant had nothing to exchange.
+    assert_eq!(service.journal().exchanges().len(), 2);
+}
+
+#[test]
+fn check_online_says_what_fails() {
+    let service = Service::quiet();
+    let unreachable = {
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+        closed.local_addr().unwrap().to_string()
+    };
+    for credential in CREDENTIALS {
+        let place = Place::with(&service, credential, "");
+        place.amend(service.url(), &format!("https://{unreachable}"));
+        check_online(&place).expect(1, &["not ok", "refused"]);
+
+        let place = Place::with(&service, credential, "");
+        write(&place.path("ca.pem"), Service::quiet().ca_pem());
+        check_online(&place).expect(1, &["not ok", "certificate"]);
+    }
+    for credential in [Credential::AuthorizationCode, Credential::ClientCredentials] {
+        let place = Place::with(&service, credential, "");
+        write(&place.path("client_secret"), "wrong");
+        check_online(&place).expect(1, &["not ok", "correct client_id and client_secret"]);
+    }
+    let place = Place::with(&service, Credential::AuthorizationCode, "");
+    service.faults().revoke(TokenKind::RefreshTokens);
+    check_online(&place).expect(1, &["not ok", "sign in again"]);
+    let place = Place::with(&service, Credential::PersonalAccessToken, "");
+    service.faults().revoke(TokenKind::AccessTokens);
+    check_online(&place).expect(1, &["not ok", "401"]);
+}
+
+#[test]
+fn status_tells_people_and_programs_the_same() {
+    let service = Service::quiet();
+    let place = Place::rotating(&service, 0.5);
+    let sidecar = place.run();
+    sidecar.has_token();
+    sidecar.get("/api/v2/workspaces");
+    // `status` finds the sidecar by its configuration.
+    let admin = sidecar.report().facts.admin[0].clone();
+    place.amend("admin = [\"127.0.0.1:0\"]", &format!("admin = [\"{admin}\"]"));
+    Outcome::of(place.command("status")).expect(
+        0,
+        &["sidecar    ready", "state      active", "generation 1", "scope      read write"],
+    );
+    let mut command = place.command("status");
+    command.arg("--json");
+    let outcome = Outcome::of(command);
+    outcome.expect(0, &[]);
+    let report: serde_json::Value = serde_json::from_str(&outcome.result).unwrap();
+    assert_eq!(report["ready"], true);
+    assert_eq!(report["token"]["generation"], 1);
+    assert_eq!(report["traffic"]["answers"], 1);
+    sidecar.stop();
+    Outcome::of(place.command("status")).expect(1, &["no sidecar answers at", &admin]);
+}
+
+#[test]
+fn status_of_a_lost_grant_is_a_failure_with_advice() {
+    let service = Service::quiet();
+    let place = Place::rotating(&service, 0.5);
+    service.faults().revoke(TokenKind::RefreshTokens);
+    let sidecar = place.run();
+    sidecar.until("the loss", |report| report.token.loss.is_some());
+    let admin = sidecar.report().facts.admin[0].clone();
+    place.amend("admin = [\"127.0.0.1:0\"]", &format!("admin = [\"{admin}\"]"));
+    Outcome::of(place.command("status"))
+        .expect(1, &["NOT READY", "the grant is LOST", "sign in again"]);
+    let answer = sidecar.get("/api/v2/workspaces");
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.json()["error"]["code"], "sign_in_required");
+    assert_eq!(sidecar.probe("/readyz").status, 503);
+    assert_eq!(sidecar.probe("/healthz").status, 200);
+}
+
+#[test]
+fn init_writes_a_configuration_and_never_overwrites_one() {
+    let place = Place::empty();
+    let file = place.path("new.toml");
+    let init = |arguments: &[&str]| {
+        let mut command = Command::new(binary());
+        command.arg("init").arg(&file).args(arguments);
+        Outcome::of(command)
+    };
+    init(&["--credential", "personal-access-token"]).expect(0, &["check --config", "--online"]);
+    let written = fs::read_to_string(&file).unwrap();
+    assert!(written.contains("[credential.personal_access_token]"), "{written}");
+    init(&[]).expect(1, &["exists already and was left as it is"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), written);
+}
+
+/// The ports that the demo takes when they are free; for one test at a time.
+static USUAL_PORTS: Mutex<()> = Mutex::new(());
+
+#[test]
+fn the_demo_ends_by_itself_with_a_summary() {
+    let _turn = USUAL_PORTS.lock();
+    let mut command = Command::new(binary());
+    command.args(["demo", "--for", "6s", "--access-life", "3s"]);
+    let demo = Process::start(command);
+    let line = demo.says("curl http://localhost:");
+    let url = line.trim().strip_prefix("curl ").unwrap();
+    let (base, target) = url.split_at(url.find("/api").unwrap());
+    let base = base.replace("localhost", "127.0.0.1");
+    let answer = crate::support::get(&base, target).unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.json()["success"], true);
+    let summary = demo.says("requests answered");
+    assert!(summary.starts_with("1 requests answered, 0 with an error, 0 with 401"), "{summary}");
+    assert!(!summary.contains("; 0 rotations"), "{summary}");
+    assert_eq!(demo.ended().code(), Some(0));
+}
+
+#[test]
+fn the_demo_says_when_its_usual_ports_are_taken() {
+    let _turn = USUAL_PORTS.lock();
+    // Whoever holds the port, this test or somebody else: it is taken.
+    let _taken = TcpListener::bind("127.0.0.1:9180");
+    let mut command = Command::new(binary());
+    command.args(["demo", "--for", "1s"]);
+    Outcome::of(command).expect(0, &["The default ports 9180 and 9181 are taken"]);
+}
+
+#[test]
+fn nobody_is_ready_before_the_first_token() {
+    let service = Service::quiet();
+    for credential in [Credential::AuthorizationCode, Credential::ClientCredentials] {
+        service.delay_exchange(When::After, Duration::from_secs(2));
+        let place = Place::with(&service, credential, "");
+        let sidecar = place.run();
+        service.until_struck();
+        let answer = sidecar.probe("/readyz");
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(answer.content.contains("first token is still being obtained"), "{answer:?}");
+        assert_eq!(sidecar.get("/api/v2/workspaces").status, 200, "a request waits for it");
+        assert_eq!(sidecar.probe("/readyz").status, 200);
+    }
+}
+
+#[test]
+fn a_request_that_comes_with_the_start_waits_for_the_first_token() {
+    let service = Service::quiet();
+    for credential in [Credential::AuthorizationCode, Credential::ClientCredentials] {
+        for _ in 0..8 {
+            let answer = Place::with(&service, credential, "").run().get("/api/v2/workspaces");
+            assert_eq!(answer.status, 200, "{credential:?}: {answer:?}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The real binary, as a system sees it: exit codes, signals, kill -9, broken disks and jumping clocks.
+//!
+//! `BIN=path` tries another build of the binary, such as the release build.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed, and one that was left out says so"
+)]
+
+mod clocks;
+mod commands;
+mod crashes;
+mod disks;
+mod endings;
+mod kills;
+mod offline;
+mod pairs;
+mod planted;
+mod support;
