@@ -123,7 +123,9 @@ async fn tried(mut handle: Handle, upstream: &Dial) -> Result<(), Failure> {
             );
         }
         StatusCode::UNAUTHORIZED => {
-            return Err("the API does not accept the token: provide a new one".into());
+            return Err(
+                "the API answered 401: it does not accept the token; provide a new one".into()
+            );
         }
         StatusCode::TOO_MANY_REQUESTS => {
             return Err("the API's limit of requests is used up: try again in a minute".into());

@@ -186,9 +186,10 @@ impl Publisher {
     }
 }
 
-/// The two ends, and the reports of refused tokens. Nothing is available until something is published.
+/// The two ends, and the reports of refused tokens. Until something is published requests hold: one
+/// that comes with the start is served by the first token, and not refused a moment before.
 pub fn channel() -> (Publisher, CurrentToken, mpsc::UnboundedReceiver<Rejection>) {
-    let slot = Arc::new(ArcSwap::from_pointee(Access::Unavailable(Unavailable::Pending)));
+    let slot = Arc::new(ArcSwap::from_pointee(Access::Hold));
     let (changed, seen) = watch::channel(());
     let (rejections, reports) = mpsc::unbounded_channel();
     let current = CurrentToken { slot: Arc::clone(&slot), changed: seen, rejections };

@@ -44,7 +44,8 @@ pub struct Refresh {
     /// Life of a refresh token that its server does not tell. Default 30 days (API.md §1).
     pub refresh_token_life: Duration,
     /// Whether a refresh token that may be spent is sent once more. Default yes; switch it off for a
-    /// server that punishes reuse by ending the whole grant.
+    /// server that punishes reuse by ending the whole grant: then a lost answer is a lost grant, and
+    /// its access token is used until it ends.
     pub retry_in_doubt: bool,
     /// Least time between two exchanges that a 401 caused. Default 30 s.
     pub unauthorized_interval: Duration,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
-use crate::clock;
+use crate::clock::{self, Moment};
 use crate::net::connect::Dial;
 use crate::net::drain::Drain;
 use crate::net::tls::Trust;
@@ -77,7 +77,7 @@ impl Refresher {
         let (orders_in, orders) = mpsc::channel(8);
         let mut tools = Tools::new(upstream);
         let state = initial(&config, &mut tools, trust.clone(), now)?;
-        let first = Status::of(&state, now.wall(), Availability::Unavailable, 0);
+        let first = Status::of(&state, now.wall(), Availability::Pending, 0);
         let (status, seen) = watch::channel(first);
         let mut refresher = Self {
             stamp: tools.store.as_ref().and_then(|store| store.stamp().ok().flatten()),
@@ -87,7 +87,7 @@ impl Refresher {
             trust,
             lock: None,
             publisher,
-            access: Access::Unavailable(current::Unavailable::Pending),
+            access: Access::Hold,
             reports,
             waiting: Vec::new(),
             orders,
@@ -256,7 +256,7 @@ impl Refresher {
         if !fixed && before.1.is_some() && after.1 > before.1 {
             self.rotations += 1;
         }
-        self.report(before.0 != after.0, now.wall());
+        self.report(before.0 != after.0, now);
     }
 
     fn perform(&mut self, action: Action) {
@@ -299,13 +299,14 @@ impl Refresher {
         }
     }
 
-    fn report(&self, changed: bool, now: jiff::Timestamp) {
+    fn report(&self, changed: bool, now: Moment) {
         let token = match self.access {
             Access::Ready(_) => Availability::Ready,
-            Access::Hold => Availability::Hold,
+            Access::Hold if self.state.has_living_token(now) => Availability::Hold,
+            Access::Hold => Availability::Pending,
             Access::Unavailable(_) => Availability::Unavailable,
         };
-        let since = if changed { now } else { self.status.borrow().since };
+        let since = if changed { now.wall() } else { self.status.borrow().since };
         let status = Status::of(&self.state, since, token, self.rotations);
         if changed {
             status.log();

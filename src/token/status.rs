@@ -46,8 +46,10 @@ pub struct Status {
 pub enum Availability {
     /// A token to use.
     Ready,
-    /// One in a moment.
+    /// One in a moment: the living token is being replaced, and requests wait.
     Hold,
+    /// The first one, or one after an end, is being obtained, and requests wait.
+    Pending,
     /// None.
     Unavailable,
 }
@@ -84,7 +86,8 @@ impl Status {
 
     /// Whether requests can be served with the token: what `/readyz` says.
     pub fn is_ready(&self) -> bool {
-        self.token != Availability::Unavailable && self.state != Standing::Rejected
+        let usable = matches!(self.token, Availability::Ready | Availability::Hold);
+        usable && self.state != Standing::Rejected
     }
 
     /// One event for a state that has just begun, with what to do if something is to be done.

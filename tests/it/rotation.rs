@@ -1,8 +1,11 @@
 //! No caller notices a rotation, whichever server there is and whatever the operator has.
+//!
+//! `ROTATIONS` asks for more of them than an ordinary run has.
 
 use std::time::Duration;
 
 use super::support::{Credential, Load, PERSONAL_ACCESS_TOKEN, Sidecar};
+use webwork_sidecar::clock;
 use webwork_sidecar::simulator::Personality;
 
 const PERSONALITIES: [Personality; 3] =
@@ -18,11 +21,15 @@ async fn short_lived(credential: Credential, personality: Personality) -> Sideca
         .await
 }
 
-/// Lets callers work through five rotations and counts what the service saw.
+/// Lets callers work through the rotations and counts what the service saw.
 async fn rotates_unnoticed(credential: Credential, personality: Personality) {
     let sidecar = short_lived(credential, personality).await;
     let load = Load::on(&sidecar, 4).await;
-    sidecar.until_generation(6).await;
+    let began = clock::now();
+    for rotation in 1..=rotations() {
+        sidecar.until_generation(rotation + 1).await;
+    }
+    let took = clock::now().since(began);
     let answers = load.ends_well().await;
     let (service, sources) = (sidecar.service.clone(), sidecar.sources().clone());
     sidecar.stop().await;
@@ -31,10 +38,15 @@ async fn rotates_unnoticed(credential: Credential, personality: Personality) {
     assert_eq!(journal.grants(), status.generation.0);
     assert_eq!((journal.api_answers(200), sources.meter.totals().answers), (answers, answers));
     println!(
-        "{} {personality}: {answers} answers, {} rotations",
+        "{} {personality}: {answers} answers, {} rotations, {took:?}",
         credential.name(),
         status.rotations
     );
+}
+
+#[expect(clippy::disallowed_methods, reason = "a number of rotations is no configuration")]
+fn rotations() -> u64 {
+    std::env::var("ROTATIONS").map_or(5, |number| number.parse().expect("a number"))
 }
 
 #[tokio::test]

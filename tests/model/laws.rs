@@ -8,7 +8,7 @@ use webwork_sidecar::secret::Fingerprint;
 use webwork_sidecar::token::bearer::RefreshToken;
 use webwork_sidecar::token::current::Access;
 use webwork_sidecar::token::record::Record;
-use webwork_sidecar::token::state::{Standing, State};
+use webwork_sidecar::token::state::{Loss, Standing, State};
 
 use crate::case::Case;
 use crate::replica::{Incarnation, Performing, Replica, token};
@@ -46,6 +46,8 @@ pub(crate) struct Laws {
     revisions: BTreeSet<u64>,
     /// Exchanges of a refresh token that were announced in the store, and whose end is not stored.
     unanswered: BTreeMap<Fingerprint, u32>,
+    /// Refresh tokens whose exchange had no answer at all.
+    unheard: BTreeSet<Fingerprint>,
     /// When each access token was stored.
     issued: BTreeMap<Fingerprint, Duration>,
     sends: VecDeque<Duration>,
@@ -60,6 +62,11 @@ impl Laws {
     pub(crate) fn disturbed(&mut self, now: Duration) {
         self.disturbances.push_back(now);
         self.disturbed = Some(now);
+    }
+
+    /// An exchange of this token ended without any answer.
+    pub(crate) fn unheard(&mut self, token: &RefreshToken) {
+        self.unheard.insert(token.fingerprint());
     }
 
     pub(crate) fn stored(&mut self, record: &Record, now: Duration) {
@@ -94,6 +101,10 @@ impl Laws {
         }
         if !self.revisions.insert(record.revision) {
             return Err(format!("revision {} has sent already", record.revision));
+        }
+        let again = self.unheard.contains(&fingerprint) && server.has_spent(token.expose());
+        if again && !case.retry_in_doubt {
+            return Err(format!("{} may be spent, is, and is sent again", token.expose()));
         }
         self.sends.push_back(now);
         self.no_storm(case, now)?;
@@ -166,6 +177,13 @@ impl Laws {
         let tolerated = if case.retry_in_doubt { 2 } else { 1 };
         if server.honours(token) && unanswered < tolerated {
             return Err(format!("{token} is reported lost, and the server honours it"));
+        }
+        // An error that the server tells, and that is none, hides it where nothing is tried again.
+        let hidden = record.loss == Some(Loss::Refused) && server.has_spent(token);
+        if hidden && case.retry_in_doubt {
+            return Err(format!(
+                "{token} was spent with an answer that was lost, and it is not said"
+            ));
         }
         Ok(())
     }

@@ -90,6 +90,11 @@ impl Server {
         !known.revoked && (!known.used || reusable)
     }
 
+    /// Whether an exchange of this refresh token has made a successor.
+    pub(crate) fn has_spent(&self, token: &str) -> bool {
+        self.refresh.get(token).is_some_and(|known| known.used)
+    }
+
     /// Whether the upstream accepts this access token.
     pub(crate) fn accepts(&self, token: &str, now: Duration) -> bool {
         let known = self.access.get(token);

@@ -1,6 +1,8 @@
 //! The real binary, as a system sees it: exit codes, signals, kill -9, broken disks and jumping clocks.
 //!
-//! `BIN=path` tries another build of the binary, such as the release build.
+//! What a host does not permit (tracing, mounting, time namespaces) is left out and says so; with
+//! `CI=true` that is a failure. `KILLS`, `ROTATIONS` and `PATIENCE_TEST` ask for more than an ordinary
+//! run, `SEED` for the same again, and `BIN` names another build of the binary, such as the release build.
 
 #![allow(
     clippy::expect_used,

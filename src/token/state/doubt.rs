@@ -3,6 +3,11 @@
 //! On the probable server a refresh ends the old access token (API.md §2), so that token is asked: if
 //! it works, nothing took place; if it is refused, the refresh token is spent, and one last try shows
 //! whether the server honours it nevertheless. As long as nothing is known nothing is given up.
+//!
+//! A server that follows RFC 9700 §4.14.2 need not end the old access token, and its living on proves
+//! nothing there. So the doubt stays open until the next exchange has its answer: a refusal then is
+//! told as the loss that it is. Where the operator says that the server punishes reuse
+//! (`retry_in_doubt = false`), an exchange without any answer is not repeated on that evidence at all.
 
 use std::time::Duration;
 
@@ -22,12 +27,16 @@ pub(super) struct Doubt {
     /// What is stored of it.
     pub(super) intent: Intent,
     pub(super) stage: Stage,
+    /// How little came back. Of an exchange before a restart that is not known: as little as can be.
+    doubtful: Doubtful,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     /// The token may or may not be spent.
     Open,
+    /// The oracle says that it is not; the next exchange goes the usual way, and tells.
+    Unlikely,
     /// The oracle says that it is spent; one more try has been decided on.
     LastTry,
 }
@@ -41,7 +50,7 @@ impl Doubt {
     ) -> Option<Self> {
         let fingerprint = token?.fingerprint();
         let intent = intent.filter(|intent| intent.refresh_token == fingerprint)?;
-        let open = Self { intent, stage: Stage::Open };
+        let open = Self { intent, stage: Stage::Open, doubtful: Doubtful::Silence };
         Some(known.filter(|known| known.intent == intent).unwrap_or(open))
     }
 }
@@ -53,6 +62,11 @@ impl State {
             Some(pending) => pending.doubt,
             None => self.doubt,
         }
+    }
+
+    /// Whether it is still to be found out if the token is spent.
+    pub(super) fn is_unclear(&self) -> bool {
+        self.doubt().is_some_and(|doubt| doubt.stage != Stage::Unlikely)
     }
 
     fn doubt_mut(&mut self) -> &mut Option<Doubt> {
@@ -90,7 +104,8 @@ impl State {
             self.rest(actions);
             return;
         }
-        *self.doubt_mut() = Doubt::about(self.refresh_token(), self.record.intent, None);
+        let doubt = Doubt::about(self.refresh_token(), self.record.intent, None);
+        *self.doubt_mut() = doubt.map(|doubt| Doubt { doubtful, ..doubt });
         self.trouble = Some(why.clone());
         if self.oracle_is_usable(now) {
             self.ask_oracle(None, actions);
@@ -111,13 +126,29 @@ impl State {
             (_, Oracle::Dead) if self.is_expired(now) => self.oracle_is_silent(now, actions),
             (_, Oracle::Unclear) => self.oracle_is_silent(now, actions),
             (None, said) => self.ask_oracle(Some(said), actions),
-            (Some(_), Oracle::Alive) => {
-                *self.doubt_mut() = None;
-                self.fail("an exchange was lost on its way and did not take place".into(), now);
-                self.close_intent(actions);
-            }
+            (Some(_), Oracle::Alive) => self.unspent(now, actions),
             (Some(_), Oracle::Dead) => self.spent(now, actions),
         }
+    }
+
+    /// Or so it seems. Where reuse is punished, an answer is asked for as well: that of a server which
+    /// failed and says so.
+    fn unspent(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let doubtful = self.doubt().map(|doubt| doubt.doubtful);
+        match (self.policy.retry_in_doubt, doubtful) {
+            (false, Some(Doubtful::Silence)) => {
+                self.give_up(Loss::AnswerLost, now, actions);
+                return;
+            }
+            (false, _) => *self.doubt_mut() = None,
+            (true, _) => {
+                if let Some(doubt) = self.doubt_mut() {
+                    doubt.stage = Stage::Unlikely;
+                }
+            }
+        }
+        self.fail("an exchange was lost on its way and did not take place".into(), now);
+        self.close_intent(actions);
     }
 
     fn spent(&mut self, now: Moment, actions: &mut Vec<Action>) {

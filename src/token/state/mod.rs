@@ -226,6 +226,11 @@ impl State {
         self.expiry
     }
 
+    /// Whether there is a token that has not ended, in use or about to be replaced.
+    pub fn has_living_token(&self, now: Moment) -> bool {
+        self.grant.is_some() && !self.is_expired(now)
+    }
+
     /// Whether stopping now could lose something: a request is on the wire or a write is owed.
     pub fn must_finish(&self) -> bool {
         matches!(

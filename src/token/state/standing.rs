@@ -40,7 +40,7 @@ impl State {
             (Phase::Unsaved { .. } | Phase::Resaving { .. }, Outlook::Scheduled) => {
                 Standing::Unsaved
             }
-            (_, Outlook::Retry { .. }) if at_rest && self.doubt().is_some() => Standing::InDoubt,
+            (_, Outlook::Retry { .. }) if at_rest && self.is_unclear() => Standing::InDoubt,
             (_, Outlook::Retry { failures, .. }) if at_rest && *failures > 0 => Standing::Retrying,
             _ if at_rest && self.kind == Kind::Fixed && self.is_refused() => Standing::Rejected,
             _ if at_rest && self.grant.is_some() => Standing::Active,
@@ -88,11 +88,11 @@ impl Loss {
         match self {
             Self::Refused => {
                 "the authorization server refused the refresh token as revoked or expired: \
-                 provide a new one"
+                 sign in again and provide a new one"
             }
             Self::AnswerLost => {
                 "an answer of the authorization server was lost, and the refresh token was spent with \
-                 it: provide a new one"
+                 it, or may have been: sign in again and provide a new one"
             }
         }
     }

@@ -55,13 +55,16 @@ impl State {
     }
 
     /// Requests hold while the exchange that ends their token is on the wire, until the new token is
-    /// durable; and, as long as nothing has failed, while there is no token that could be used.
+    /// durable; and, as long as nothing has failed, while there is no token that could be used and the
+    /// next tick or an operation under way may bring one.
     fn is_holding(&self, now: Moment) -> bool {
+        let hopes = self.trouble.is_none() && !self.has_living_token(now);
         match self.phase {
-            Phase::Resting | Phase::Unsaved { .. } | Phase::Resaving { .. } => false,
+            Phase::Unsaved { .. } | Phase::Resaving { .. } => false,
+            Phase::Resting => hopes && self.begins_with_tick(now),
             Phase::Sending if self.is_rotating() => true,
             Phase::Persisting { successor: Some(_) } => true,
-            _ => self.trouble.is_none() && (self.grant.is_none() || self.is_expired(now)),
+            _ => hopes,
         }
     }
 

@@ -100,7 +100,15 @@ impl World<'_> {
                 }
                 self.write(who, *record, twist, Event::Persisted, Event::NotPersisted)
             }
-            Operation::Send(token) => Event::Answered(self.exchange(&token, twist)),
+            Operation::Send(token) => {
+                let outcome = self.exchange(&token, twist);
+                let silent =
+                    matches!(outcome, Outcome::InDoubt { doubtful: Doubtful::Silence, .. });
+                if silent || !self.is_alive(who) || twist == Twist::CrashAfter {
+                    self.laws.unheard(&token);
+                }
+                Event::Answered(outcome)
+            }
             Operation::Probe(_) => Event::Probed(self.oracle(who, twist)),
         };
         if twist == Twist::CrashAfter {

@@ -73,7 +73,8 @@ impl Service {
     }
 }
 
-fn made(exchange: &Exchange) -> Option<Fingerprint> {
+/// The refresh token that an exchange made.
+pub(super) fn made(exchange: &Exchange) -> Option<Fingerprint> {
     match &exchange.outcome {
         Outcome::Granted(granted) | Outcome::Faulted(Some(granted)) => granted.refresh,
         _ => None,

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use webwork_sidecar::simulator::Outcome;
 use webwork_sidecar::token::state::{Loss, Standing};
 
+use super::service::made;
 use super::{Place, Process, Service, get};
 
 /// What server and file, taken together, say after a kill.
@@ -20,17 +20,17 @@ pub(crate) enum Truth {
 }
 
 pub(crate) fn truth(service: &Service, place: &Place) -> Truth {
+    // One look at the journal: it may go on between two.
     let journal = service.journal();
-    let made = journal.exchanges().iter().rev().find(|exchange| {
-        matches!(exchange.outcome, Outcome::Granted(_) | Outcome::Faulted(Some(_)))
-    });
-    let Some(made) = made else { return Truth::Whole };
-    if place.stored_refresh_token() == service.newest_refresh_token() {
+    let newest =
+        journal.exchanges().iter().rev().find_map(|exchange| Some((exchange, made(exchange)?)));
+    let Some((exchange, newest)) = newest else { return Truth::Whole };
+    if place.stored_refresh_token() == Some(newest) {
         return Truth::Whole;
     }
     let intent = place.record().expect("the intent is stored before anything is sent").intent;
     let announced = intent.expect("and stays until the answer is stored").refresh_token;
-    assert_eq!(Some(announced), made.presented, "only the last exchange can be missing");
+    assert_eq!(Some(announced), exchange.presented, "only the last exchange can be missing");
     Truth::AnswerLost
 }
 

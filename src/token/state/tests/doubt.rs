@@ -11,11 +11,34 @@ fn an_exchange_that_did_not_take_place_is_repeated() {
     let mut machine = Machine::rotating();
     machine.loses_the_answer().does("Publish Ready 1, Probe").stands(Standing::InDoubt);
     machine.hears(Event::Probed(Oracle::Alive)).does("Probe");
-    machine.hears(Event::Probed(Oracle::Alive)).does("Persist 3");
-    assert_eq!(machine.record().intent, None);
-    machine.hears(Event::Persisted).does("Close").stands(Standing::Retrying);
+    machine.hears(Event::Probed(Oracle::Alive)).does("Close").stands(Standing::Retrying);
     machine.explains("did not take place").sends().does("Publish Hold, Send refresh-1");
     machine.hears(granted(2)).hears(Event::Persisted).stands(Standing::Active);
+    assert_eq!(machine.record().intent, None);
+}
+
+/// RFC 9700 does not ask a server to end the access token with the refresh token.
+#[test]
+fn a_token_that_lives_on_after_a_loss_does_not_hide_the_loss() {
+    let mut machine = Machine::rotating();
+    machine.loses_the_answer().hears_all(twice(Oracle::Alive)).stands(Standing::Retrying);
+    assert!(machine.record().intent.is_some(), "a restart must know of it");
+    let mut restarted = machine.clone_of();
+    restarted.restarts().hears(Event::Opened(None)).does("Probe");
+    restarted.hears_all(twice(Oracle::Alive)).sends();
+    for mut machine in [machine.sends().clone_of(), restarted] {
+        machine.hears(refused(Refusal::DeadGrant)).hears(Event::Persisted);
+        machine.stands(Standing::Lost).explains("an answer");
+        assert_eq!(machine.state.loss(), Some(Loss::AnswerLost));
+    }
+}
+
+#[test]
+fn a_server_that_wants_to_be_left_alone_meanwhile_leaves_the_doubt_open() {
+    let mut machine = Machine::rotating();
+    machine.loses_the_answer().hears_all(twice(Oracle::Alive)).sends();
+    machine.hears(throttled(Some(60 * SECOND))).does("Publish Ready 1, Close");
+    machine.stands(Standing::Retrying).sends().hears(silence()).does("Publish Ready 1, Probe");
 }
 
 #[test]
@@ -39,7 +62,7 @@ fn the_second_answer_of_the_oracle_counts() {
     machine.hears(Event::Probed(Oracle::Unclear)).does("Close").stands(Standing::InDoubt);
     let mut machine = Machine::rotating();
     machine.loses_the_answer().hears(Event::Probed(Oracle::Dead));
-    machine.hears(Event::Probed(Oracle::Alive)).does("Persist 3");
+    machine.hears(Event::Probed(Oracle::Alive)).does("Close").stands(Standing::Retrying);
 }
 
 #[test]
@@ -133,8 +156,17 @@ fn a_server_that_punishes_reuse_sees_no_token_twice() {
     let mut machine = Machine::cautious();
     machine.after(2 * LIFE).takes_the_steps().hears(silence());
     machine.does("Publish SignInRequired, Persist 3").stands(Standing::Lost);
+    // Such a server may leave the old access token alive, which proves nothing then.
     let mut machine = Machine::cautious();
-    machine.loses_the_answer().hears_all(twice(Oracle::Alive));
+    machine.loses_the_answer().hears_all(twice(Oracle::Alive)).does("Persist 3");
+    machine.hears(Event::Persisted).stands(Standing::Lost).shows("Ready 1").plans_nothing();
+}
+
+#[test]
+fn a_server_that_punishes_reuse_and_tells_of_its_failure_is_asked_again() {
+    let mut machine = Machine::cautious();
+    machine.sends().hears(server_error()).hears_all(twice(Oracle::Alive)).does("Persist 3");
+    assert_eq!(machine.record().intent, None);
     machine.hears(Event::Persisted).sends().does("Publish Hold, Send refresh-1");
 }
 
@@ -143,7 +175,7 @@ fn a_stored_intent_is_found_at_start_and_asked_about() {
     let mut machine = Machine::rotating();
     machine.sends().restarts().does("Publish Ready 1, Open");
     machine.hears(Event::Opened(Some(machine.record()))).does("Probe").stands(Standing::InDoubt);
-    machine.clone_of().hears_all(twice(Oracle::Alive)).does("Persist 3");
+    machine.clone_of().hears_all(twice(Oracle::Alive)).does("Close").sends();
     machine.hears_all(twice(Oracle::Dead)).does("Rehearse").goes_on();
     machine.hears(refused(Refusal::DeadGrant)).hears(Event::Persisted).stands(Standing::Lost);
     machine.restarts().stands(Standing::Lost).does("Publish Ready 1").explains("an answer");

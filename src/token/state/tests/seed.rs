@@ -7,7 +7,7 @@ fn a_first_seed_is_exchanged_at_once_and_requests_hold() {
     let mut machine = Machine::signed_out();
     machine.does("Publish SignInRequired").stands(Standing::SignedOut).plans_nothing();
     machine.hears(Event::Asked).does("").hears(Event::Seeded(seed("seed")));
-    machine.does("Publish Pending").hears(Event::Tick).does("Publish Hold, Open");
+    machine.does("Publish Hold").hears(Event::Tick).does("Open");
     machine.hears(Event::Opened(None)).goes_on().does("Send seed");
     machine.hears(granted(1)).hears(Event::Persisted).does("Publish Ready 1, Close");
     machine.stands(Standing::Active);
@@ -152,7 +152,7 @@ fn a_seed_survives_a_client_that_is_refused() {
 fn a_seed_taken_by_another_process_is_not_taken_twice() {
     let mut machine = Machine::signed_out();
     let empty = machine.record();
-    machine.hears(Event::Seeded(seed("seed"))).when_due().does("Publish Hold, Open");
+    machine.hears(Event::Seeded(seed("seed"))).when_due().does("Open").shows("Hold");
     let mut stored = successor(&empty, 1, machine.now);
     stored.seed = Some(seed("seed").fingerprint());
     machine.hears(Event::Opened(Some(stored))).does("Publish Ready 1, Close");
