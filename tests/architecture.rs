@@ -54,6 +54,17 @@ fn every_module_has_a_floor() -> io::Result<()> {
 }
 
 #[test]
+fn the_diagram_of_the_machine_is_the_same_in_both_places() {
+    let module = include_str!("../src/token/state/mod.rs");
+    let page = include_str!("../ARCHITECTURE.md");
+    let diagram =
+        module.split("//! ```text\n").nth(1).and_then(|rest| rest.split("//! ```").next());
+    let mut lines = diagram.expect("a diagram").lines().map(|line| line.trim_start_matches("//! "));
+    assert!(lines.clone().count() > 10);
+    assert_eq!(lines.find(|line| !page.contains(line)), None, "not in ARCHITECTURE.md");
+}
+
+#[test]
 fn the_picture_in_lib_rs_shows_these_floors() {
     let picture = include_str!("../src/lib.rs");
     for (number, floor) in FLOORS.iter().enumerate() {

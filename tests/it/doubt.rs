@@ -122,7 +122,7 @@ async fn a_lost_answer_is_told_again_within_a_grace() {
 }
 
 /// The strict server leaves the old access token alive, so the oracle cannot know of the loss; the
-/// retry is a reuse, which ends everything. Callers see no 401 because of it.
+/// retry is a reuse, which ends everything. Callers see no 401 because of it, and the reason is true.
 async fn loses_everything() {
     let sidecar = Sidecar::with(Credential::AuthorizationCode)
         .personality(Personality::Rfc9700)
@@ -130,10 +130,31 @@ async fn loses_everything() {
         .await;
     sidecar.service.suffers(at_the_token_endpoint(When::After, What::Cut));
     sidecar.order_refresh().await;
-    sidecar.until_state(Standing::Lost).await;
+    let status = sidecar.until_state(Standing::Lost).await;
+    assert_eq!(status.loss, Some(Loss::AnswerLost));
     let reply = sidecar.get(WORKSPACES).await;
     assert_eq!((reply.status, reply.code().as_str()), (503, "sign_in_required"));
     assert_eq!(sidecar.service.exchanges(), 3);
+}
+
+/// With the retry switched off that server sees the token once, and callers go on with the access token
+/// that it left alive.
+#[tokio::test]
+async fn a_server_that_punishes_reuse_sees_no_token_twice() {
+    let sidecar = Sidecar::with(Credential::AuthorizationCode)
+        .personality(Personality::Rfc9700)
+        .set("refresh.retry_in_doubt", "false")
+        .start()
+        .await;
+    sidecar.service.suffers(at_the_token_endpoint(When::After, What::Cut));
+    sidecar.order_refresh().await;
+    let status = sidecar.until_state(Standing::Lost).await;
+    assert_eq!(status.loss, Some(Loss::AnswerLost));
+    assert_eq!(sidecar.get(WORKSPACES).await.status, 200);
+    assert!(sidecar.report().ready);
+    assert_eq!(sidecar.order_refresh().await, Asked::Useless);
+    let journal = sidecar.service.found_nothing_wrong();
+    assert_eq!((journal.exchanges().len(), journal.reuses()), (2, 0));
 }
 
 #[tokio::test]
