@@ -3,11 +3,12 @@
 //! A pooled connection may be dead without our knowing, and then nobody can say whether a request was
 //! processed. A new one for each exchange leaves two clear cases: not one byte has left, or some have.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 
@@ -28,7 +29,8 @@ pub struct Reply {
     pub status: StatusCode,
     /// The fields.
     pub fields: HeaderMap,
-    /// The content; `None` if it was cut off or is too large.
+    /// The content as far as it came; `None` if it is too large. Whether it is whole is for its reader
+    /// to see: an answer that breaks off after its last brace has brought the tokens all the same.
     pub content: Option<Bytes>,
 }
 
@@ -59,28 +61,127 @@ impl Line {
         Ok(Self(line))
     }
 
-    /// Sends the request and reads the whole answer within `limit`.
+    /// Sends the request and reads the answer within `limit` of time in which this process runs.
     pub async fn send(
         mut self,
         request: Request<Full<Bytes>>,
         limit: Duration,
     ) -> Result<Reply, LineError> {
-        let answer = async {
-            let response =
-                self.0.try_send_request(request).await.map_err(|mut error| {
-                    match error.take_message() {
-                        Some(_) => LineError::NotSent,
-                        None => LineError::NoAnswer("the connection broke before an answer came"),
-                    }
-                })?;
-            let (head, body) = response.into_parts();
-            let content = Limited::new(body, MAX_ANSWER).collect().await;
-            let content = content.ok().map(http_body_util::Collected::to_bytes);
-            Ok(Reply { status: head.status, fields: head.headers, content })
+        let mut patience = pin!(patience(limit));
+        let response = tokio::select! {
+            biased;
+            response = self.0.try_send_request(request) => response,
+            () = &mut patience => return Err(LineError::NoAnswer("no answer came in time")),
         };
-        match tokio::time::timeout(limit, answer).await {
-            Ok(reply) => reply,
-            Err(_) => Err(LineError::NoAnswer("no answer came in time")),
+        let response = response.map_err(|mut error| match error.take_message() {
+            Some(_) => LineError::NotSent,
+            None => LineError::NoAnswer("the connection broke before an answer came"),
+        })?;
+        let (head, mut body) = response.into_parts();
+        let mut content = BytesMut::new();
+        loop {
+            let frame = tokio::select! {
+                biased;
+                frame = body.frame() => frame,
+                () = &mut patience => break,
+            };
+            let Some(Ok(frame)) = frame else { break };
+            content.extend(frame.into_data());
+            if content.len() > MAX_ANSWER {
+                return Ok(Reply { status: head.status, fields: head.headers, content: None });
+            }
         }
+        let content = Some(content.freeze());
+        Ok(Reply { status: head.status, fields: head.headers, content })
+    }
+}
+
+/// Waits for `limit` of time in which this process runs. One that stood still meanwhile (SIGSTOP, a
+/// paused container) finds its timer over, and in the socket the answer that cannot be had again; so
+/// the time is counted in short naps, and whatever was slept through counts as one of them.
+async fn patience(limit: Duration) {
+    let mut left = limit;
+    while !left.is_zero() {
+        tokio::time::sleep(left.min(NAP)).await;
+        left = left.saturating_sub(NAP);
+    }
+    tokio::time::sleep(NAP).await;
+}
+
+/// Short against every limit, long against the time that reading an answer takes.
+const NAP: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use url::Url;
+
+    use super::*;
+    use crate::net::origin::Origin;
+    use crate::net::tls::Trust;
+
+    const JSON: &str = r#"{"access_token":"a","refresh_token":"b"}"#;
+
+    /// What is read of an answer that ends after `sent`, by its connection or by our patience.
+    async fn reply_to(sent: String, end: End) -> Result<Reply, LineError> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.push(byte[0]);
+            }
+            // Whoever has had enough closes in the middle.
+            stream.write_all(sent.as_bytes()).ok();
+            // Until the other side has had enough.
+            (end == End::Silence).then(|| stream.read(&mut [0]).ok())
+        });
+        let dial = Dial {
+            origin: Origin::of(&url).unwrap(),
+            trust: Trust::load(None).unwrap(),
+            connect_timeout: Duration::from_secs(10),
+            tls_timeout: Duration::from_secs(10),
+        };
+        let request = Request::post("/").header("host", "a").body(Full::default()).unwrap();
+        let limit = if end == End::Silence { NAP } else { Duration::from_secs(60) };
+        let reply = Line::open(&dial).await.unwrap().send(request, limit).await;
+        // It ends when the connection does, which the runtime must be free to drop.
+        tokio::task::spawn_blocking(|| server.join()).await.unwrap().unwrap();
+        reply
+    }
+
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum End {
+        Close,
+        Silence,
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_is_read_as_far_as_it_came() {
+        for (head, text) in [
+            ("Content-Length: 4000", JSON.to_owned()),
+            ("Transfer-Encoding: chunked", format!("{:x}\r\n{JSON}\r\n", JSON.len())),
+        ] {
+            for end in [End::Close, End::Silence] {
+                let sent = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{text}");
+                let reply = reply_to(sent, end).await.unwrap();
+                assert_eq!(reply.content.as_deref(), Some(JSON.as_bytes()), "{head}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_never_comes_and_one_without_end_are_none() {
+        let silent = reply_to(String::new(), End::Silence).await.map(drop);
+        assert_eq!(silent, Err(LineError::NoAnswer("no answer came in time")));
+        let cut = reply_to("HTTP/1.1 200 OK\r\nContent-".into(), End::Close).await.map(drop);
+        assert_eq!(cut, Err(LineError::NoAnswer("the connection broke before an answer came")));
+        let endless = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(MAX_ANSWER + 1));
+        assert_eq!(reply_to(endless, End::Close).await.unwrap().content, None);
     }
 }

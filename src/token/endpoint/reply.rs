@@ -15,7 +15,8 @@ use super::super::bearer::{AccessToken, RefreshToken};
 use super::super::claims::Claims;
 use super::super::state::{Doubtful, Issue, Outcome, Refusal};
 
-/// The outcome of an answer whose head arrived. `content` is `None` when it was cut off or too large.
+/// The outcome of an answer whose head arrived. `content` is what came of it, `None` when that is too
+/// large. JSON cannot be cut off and complete, so what can be read is what was meant.
 pub(super) fn classify(
     status: StatusCode,
     fields: &HeaderMap,
