@@ -14,7 +14,7 @@ use super::{Action, Client, Issue, Kind, Outlook, Pending, Phase, State};
 impl State {
     pub(super) fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
         match (&self.phase, self.next()) {
-            _ if self.begins_with_tick(now) => self.begin(now, actions),
+            _ if self.begins_within(Duration::ZERO, now) => self.begin(now, actions),
             (Phase::Unsaved { failures, why, .. }, Some(at)) if at.is_due(now) => {
                 self.phase = Phase::Resaving { failures: *failures, why: why.clone() };
                 actions.push(Action::Persist(Box::new(self.record.clone())));
@@ -23,10 +23,10 @@ impl State {
         }
     }
 
-    /// Whether a tick at this moment begins an exchange.
-    pub(super) fn begins_with_tick(&self, now: Moment) -> bool {
+    /// Whether a tick within this time begins an exchange.
+    pub(super) fn begins_within(&self, span: Duration, now: Moment) -> bool {
         match self.next() {
-            Some(at) => self.phase == Phase::Resting && at.is_due(now),
+            Some(at) => self.phase == Phase::Resting && at.remaining(now) <= span,
             None => self.phase == Phase::Resting && self.wants_first_token(),
         }
     }

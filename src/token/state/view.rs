@@ -10,6 +10,10 @@ use super::{Action, Outlook, Phase, State};
 /// How long a request that met a 401 waits for a try that is planned: less than it would hold.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A token that has ended while its answer was on the way is replaced after a least pause; requests
+/// hold over that.
+const SOON: Duration = Duration::from_secs(1);
+
 /// Whether requests wait for [`Action::Settle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waiting {
@@ -56,12 +60,12 @@ impl State {
 
     /// Requests hold while the exchange that ends their token is on the wire, until the new token is
     /// durable; and, as long as nothing has failed, while there is no token that could be used and the
-    /// next tick or an operation under way may bring one.
+    /// next ticks or an operation under way may bring one.
     fn is_holding(&self, now: Moment) -> bool {
         let hopes = self.trouble.is_none() && !self.has_living_token(now);
         match self.phase {
             Phase::Unsaved { .. } | Phase::Resaving { .. } => false,
-            Phase::Resting => hopes && self.begins_with_tick(now),
+            Phase::Resting => hopes && self.begins_within(SOON, now),
             Phase::Sending if self.is_rotating() => true,
             Phase::Persisting { successor: Some(_) } => true,
             _ => hopes,

@@ -28,9 +28,14 @@ pub(crate) fn truth(service: &Service, place: &Place) -> Truth {
     if place.stored_refresh_token() == Some(newest) {
         return Truth::Whole;
     }
-    let intent = place.record().expect("the intent is stored before anything is sent").intent;
-    let announced = intent.expect("and stays until the answer is stored").refresh_token;
-    assert_eq!(Some(announced), exchange.presented, "only the last exchange can be missing");
+    let record = place.record().expect("the intent is stored before anything is sent");
+    let intent = record.intent.expect("and stays until the answer is stored");
+    let last = journal.exchanges().iter().rev().take(5).collect::<Vec<_>>();
+    assert_eq!(
+        Some(intent.refresh_token),
+        exchange.presented,
+        "only the last exchange can be missing: {record:#?} {last:#?}"
+    );
     Truth::AnswerLost
 }
 

@@ -118,3 +118,14 @@ fn a_host_that_slept_eight_hours_refreshes_with_the_first_tick() {
         .hears(Event::Busy)
         .does("Publish Expired, Close");
 }
+
+#[test]
+fn requests_hold_over_the_pause_after_a_token_that_ended_on_its_way() {
+    let mut machine = Machine::rotating();
+    machine.sends();
+    // The process stood still with the answer in its socket.
+    machine.now = machine.now.plus(2 * LIFE);
+    machine.hears(granted(2)).hears(Event::Persisted).does("Close").shows("Hold");
+    machine.when_due().does("Open").shows("Hold").takes_the_steps();
+    machine.hears(granted(3)).hears(Event::Persisted).does("Publish Ready 3, Close");
+}
