@@ -153,6 +153,9 @@ fn killed_at_random_moments(grace: Duration) -> u32 {
     }
     service.faults().clear();
     let sidecar = place.run();
+    // A server that repeats an answer late says that the token ends now, which plans nothing: a request
+    // finds out.
+    sidecar.until("it goes on", |_| sidecar.get("/api/v2/workspaces").status == 200);
     let generation = sidecar.report().token.generation;
     sidecar.until("it goes on", |report| report.token.generation > generation);
     sidecar.stop();
