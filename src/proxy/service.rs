@@ -113,8 +113,9 @@ impl Proxy {
 
     /// Sends the request until its token is not the reason for a 401.
     ///
-    /// The first 401 may cost an exchange, and everybody who met it waits for the same one. A second
-    /// one is the upstream's last word on a fresh token, unless yet another was published meanwhile.
+    /// A 401 over an older token costs nothing but a replay. One over the current token may cost an
+    /// exchange, once for this request, and everybody who met it waits for the same one. After that it is
+    /// the upstream's last word on a fresh token, unless yet another was published meanwhile.
     async fn authorised(
         &self,
         outbound: &Outbound,
@@ -122,7 +123,7 @@ impl Proxy {
         mut bearer: Bearer,
         entry: &mut Entry,
     ) -> Result<Response<response::Content>, Answer> {
-        let mut replays = 0;
+        let (mut replays, mut reported) = (0, Reported::No);
         loop {
             entry.carried(bearer.generation());
             let mut response = self.send(outbound, tape, &bearer).await?;
@@ -134,9 +135,13 @@ impl Proxy {
                 tell_not_replayed(response.headers_mut());
                 return Ok(response);
             }
-            let verdict = match replays {
-                0 => timeout(self.config.hold, self.current.rejected(&bearer)).await,
-                _ => timeout(self.config.hold, self.superseded(&bearer)).await,
+            let verdict = match (self.current.newer_than(bearer.generation()), reported) {
+                (Some(newer), _) => Ok(Verdict::Replay(newer)),
+                (None, Reported::No) => {
+                    reported = Reported::Yes;
+                    timeout(self.config.hold, self.current.rejected(&bearer)).await
+                }
+                (None, Reported::Yes) => timeout(self.config.hold, self.superseded(&bearer)).await,
             };
             match verdict {
                 Ok(Verdict::Replay(next)) => bearer = next,
@@ -197,6 +202,13 @@ impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Proxy").field("config", &self.config).finish_non_exhaustive()
     }
+}
+
+/// Whether this request has told of a token that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reported {
+    No,
+    Yes,
 }
 
 /// Replays after a 401. One is enough, but for a rotation that begins while one is under way.

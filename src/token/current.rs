@@ -154,7 +154,8 @@ impl CurrentToken {
         }
     }
 
-    fn newer_than(&self, generation: Generation) -> Option<Bearer> {
+    /// The current token, if it is newer than this one.
+    pub fn newer_than(&self, generation: Generation) -> Option<Bearer> {
         match &**self.load() {
             Access::Ready(current) if current.generation() > generation => Some(current.clone()),
             _ => None,

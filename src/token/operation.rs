@@ -185,7 +185,11 @@ async fn open(store: Arc<Store>, ours: Record) -> Done {
         match lock {
             Ok(Some(lock)) => {
                 let record = stored(move || store.load()).await;
-                return match record.map(|record| record.map(|record| record.seen_by(&ours))) {
+                let record = match record.map(|record| record.map(|it| it.seen_by(&ours))) {
+                    Ok(record) => record.transpose().map_err(|foreign| foreign.to_string()),
+                    Err(why) => Err(why),
+                };
+                return match record {
                     Ok(record) => Done { lock: Some(lock), ..Done::of(Event::Opened(record)) },
                     Err(why) => Done::of(Event::Unwritable(why)),
                 };

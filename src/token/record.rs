@@ -15,6 +15,9 @@ use super::current::Generation;
 use super::grant::Grant;
 use super::state::Loss;
 
+/// How many tokens are remembered: those of more than a year.
+const REMEMBERED: usize = 64;
+
 /// The version of the shape that this program reads and writes.
 const VERSION: u32 = 1;
 
@@ -31,10 +34,15 @@ pub struct Record {
     pub generation: Generation,
     /// The seed that was taken last.
     pub seed: Option<Fingerprint>,
+    /// Refresh tokens that were spent or refused, the newest last, as far as they are remembered. An
+    /// operator who provides one of them again means no harm, and a strict server would see a thief.
+    pub spent: Vec<Fingerprint>,
     /// The grant in use.
     pub grant: Option<Grant>,
     /// The exchange that was about to start.
     pub intent: Option<Intent>,
+    /// One of the grant that is in doubt, while that of a seed is about to start.
+    pub aside: Option<Intent>,
     /// Set when the refresh token is known to be dead, so that it is never sent again.
     pub loss: Option<Loss>,
 }
@@ -68,6 +76,20 @@ pub enum InvalidRecord {
     Token,
 }
 
+/// A grant of another app.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the state directory holds the grant of client_id {client_id:?} at {token_url}, which is not the \
+     configured app: correct client_id or token_url, or give this app a state.directory of its own, or \
+     move grant.json away if that grant is not needed any more"
+)]
+pub struct ForeignRecord {
+    /// Its app.
+    pub client_id: String,
+    /// Its token endpoint.
+    pub token_url: String,
+}
+
 impl Record {
     /// An empty record for an app at a server.
     pub fn new(client_id: String, token_url: String) -> Self {
@@ -77,23 +99,60 @@ impl Record {
             revision: 0,
             generation: Generation::default(),
             seed: None,
+            spent: Vec::new(),
             grant: None,
             intent: None,
+            aside: None,
             loss: None,
         }
     }
 
-    /// The record as far as it concerns the app of `ours`: another app's grant is of no use to it, and
-    /// only the counters go on.
-    #[must_use]
-    pub fn seen_by(self, ours: &Self) -> Self {
+    /// The record as far as it concerns the app of `ours`. One of another app that holds no grant is of
+    /// no use to it, and only the counters go on.
+    ///
+    /// # Errors
+    ///
+    /// [`ForeignRecord`] for a grant of another app: replacing the only copy of it because of a slip in
+    /// the configuration would lose it.
+    pub fn seen_by(self, ours: &Self) -> Result<Self, ForeignRecord> {
         if self.client_id == ours.client_id && self.token_url == ours.token_url {
-            return self;
+            return Ok(self);
         }
-        tracing::warn!(
-            "the stored grant belongs to another client_id or token_url and is not used"
-        );
-        Self { revision: self.revision, generation: self.generation, ..ours.clone() }
+        if self.grant.is_some() && self.loss.is_none() {
+            return Err(ForeignRecord { client_id: self.client_id, token_url: self.token_url });
+        }
+        Ok(Self { revision: self.revision, generation: self.generation, ..ours.clone() })
+    }
+
+    /// Announces an exchange. What was announced of another token before is kept, or a restart would
+    /// take it for settled.
+    pub(super) fn announce(&mut self, intent: Intent) {
+        let of_another = |before: &Intent| before.refresh_token != intent.refresh_token;
+        self.aside = self.intent.filter(of_another).or(self.aside.filter(of_another));
+        self.intent = Some(intent);
+    }
+
+    /// Stores that nothing is on its way any more, but perhaps this exchange that is in doubt.
+    pub(super) fn settle(&mut self, doubt: Option<Intent>) {
+        (self.intent, self.aside) = (doubt, None);
+    }
+
+    /// The exchange of this token that was announced, if no end of it is known.
+    pub fn announced(&self, token: Fingerprint) -> Option<Intent> {
+        let about = |intent: &Intent| intent.refresh_token == token;
+        self.intent.filter(about).or(self.aside.filter(about))
+    }
+
+    /// Whether a refresh token was provided or used before.
+    pub(super) fn has_seen(&self, token: Fingerprint) -> bool {
+        self.seed == Some(token) || self.spent.contains(&token)
+    }
+
+    /// Remembers that a refresh token is not to be sent again.
+    pub(super) fn remember(&mut self, spent: Option<Fingerprint>) {
+        self.spent.extend(spent.filter(|token| !self.spent.contains(token)));
+        let surplus = self.spent.len().saturating_sub(REMEMBERED);
+        self.spent.drain(..surplus);
     }
 
     /// The bytes to store; wiped when dropped.
@@ -105,8 +164,10 @@ impl Record {
             revision: self.revision,
             generation: self.generation,
             seed: self.seed,
+            spent: self.spent.clone(),
             grant: self.grant.as_ref().map(GrantShape::of),
             intent: self.intent,
+            aside: self.aside,
             loss: self.loss,
         };
         // Maps with text keys and numbers: nothing that JSON could refuse.
@@ -133,8 +194,10 @@ impl Record {
             revision: shape.revision,
             generation: shape.generation,
             seed: shape.seed,
+            spent: shape.spent,
             grant,
             intent: shape.intent,
+            aside: shape.aside,
             loss: shape.loss,
         })
     }
@@ -154,8 +217,12 @@ struct Shape {
     revision: u64,
     generation: Generation,
     seed: Option<Fingerprint>,
+    #[serde(default)]
+    spent: Vec<Fingerprint>,
     grant: Option<GrantShape>,
     intent: Option<Intent>,
+    #[serde(default)]
+    aside: Option<Intent>,
     loss: Option<Loss>,
 }
 
@@ -252,12 +319,33 @@ mod tests {
     }
 
     #[test]
-    fn another_apps_grant_is_not_used_but_its_counters_go_on() {
+    fn another_apps_grant_is_not_replaced_and_without_one_its_counters_go_on() {
         let ours = Record::new("2".into(), record().token_url);
-        let seen = record().seen_by(&ours);
+        let foreign = Record { loss: None, ..record() };
+        let message = foreign.seen_by(&ours).unwrap_err().to_string();
+        assert!(
+            message.contains("client_id \"1\"") && message.contains("state.directory"),
+            "{message}"
+        );
+        let lost = Record { loss: Some(Loss::Refused), ..record() };
+        let seen = lost.seen_by(&ours).unwrap();
         assert_eq!((seen.grant, seen.intent, seen.loss), (None, None, None));
         assert_eq!((seen.revision, seen.generation), (9, Generation(7)));
-        assert_eq!(record().seen_by(&Record::new("1".into(), record().token_url)), record());
+        let same = Record::new("1".into(), record().token_url);
+        assert_eq!(record().seen_by(&same), Ok(record()));
+    }
+
+    #[test]
+    fn what_was_spent_is_remembered_within_limits() {
+        let mut record = record();
+        let token = |number: usize| Fingerprint::of(&number.to_string());
+        for number in 0..=REMEMBERED {
+            record.remember(Some(token(number)));
+            record.remember(Some(token(number)));
+        }
+        assert_eq!(record.spent.len(), REMEMBERED);
+        assert!(record.has_seen(token(REMEMBERED)) && !record.has_seen(token(0)));
+        assert_eq!(Record::from_bytes(record.to_bytes().expose().as_bytes()), Ok(record));
     }
 
     #[test]

@@ -4,10 +4,12 @@
 //! Every operation runs in a task of its own that nothing cancels, neither a caller that goes away nor
 //! a reload nor the drain; the refresher returns only when nothing is on the wire and no write is owed.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 
 use crate::clock::{self, Moment};
 use crate::net::connect::Dial;
@@ -29,9 +31,16 @@ use super::store::{Lock, Stamp};
 /// both are looked at this often.
 const NAP: Duration = Duration::from_secs(1);
 
-/// How long the refresher goes on after the order to drain when a write is still owed. An exchange may
-/// take 60 s, and its write some more.
-const LAST_WORK: Duration = Duration::from_secs(65);
+/// How long the refresher goes on after the order to drain when a write is still owed. An exchange on
+/// the wire has its own limit, and is waited for as long as it takes.
+const LAST_WRITE: Duration = Duration::from_secs(65);
+
+/// Whether the drain has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Going,
+    Ending,
+}
 
 /// The refresher's ends for the rest of the program.
 #[derive(Clone, Debug)]
@@ -108,31 +117,52 @@ impl Refresher {
     pub async fn run(mut self, drain: Drain, end: Drain) {
         self.status.borrow().log();
         self.decide(Event::Tick);
-        let mut ended = std::pin::pin!(end.began());
+        let (mut ending, mut ended) = (pin!(drain.began()), pin!(end.began()));
+        let mut life = Life::Going;
+        // Of its own, so that no crowd of reports keeps it from ringing.
+        let mut alarm = pin!(tokio::time::sleep(self.nap()));
         loop {
-            let nap = self.nap();
-            let goes_on = !drain.has_begun() || self.state.must_finish();
+            let goes_on = life == Life::Going || self.state.must_finish();
             tokio::select! {
                 Some(done) = self.operations.join_next() => self.finished(done),
+                _ = &mut ending, if life == Life::Going => {
+                    life = Life::Ending;
+                    self.decide(Event::Ending);
+                }
                 Some(report) = self.reports.recv() => self.rejected(report),
                 Some(order) = self.orders.recv() => self.order(order),
-                () = tokio::time::sleep(nap), if goes_on => self.wake().await,
+                () = &mut alarm, if goes_on => self.wake().await,
                 _ = &mut ended => break,
             }
+            let nap = Instant::now() + self.nap();
+            if alarm.is_elapsed() || nap < alarm.deadline() {
+                alarm.as_mut().reset(nap);
+            }
         }
-        let last_work = async {
-            while self.state.must_finish() {
-                let nap = self.nap();
-                tokio::select! {
-                    Some(done) = self.operations.join_next() => self.finished(done),
-                    () = tokio::time::sleep(nap) => self.decide(Event::Tick),
+        self.finish().await;
+    }
+
+    /// Ends what must not be left: the exchange on the wire, and then its write.
+    async fn finish(&mut self) {
+        let mut owed = LAST_WRITE;
+        while self.state.must_finish() {
+            if owed.is_zero() {
+                tracing::error!(
+                    "stopping although the newest tokens could not be stored: sign in again"
+                );
+                return;
+            }
+            // Counted in naps: time in which this process stands still is no time to write.
+            let nap = self.nap().min(owed);
+            tokio::select! {
+                Some(done) = self.operations.join_next() => self.finished(done),
+                () = tokio::time::sleep(nap) => {
+                    if !self.state.is_sending() {
+                        owed -= nap;
+                    }
+                    self.decide(Event::Tick);
                 }
             }
-        };
-        if tokio::time::timeout(LAST_WORK, last_work).await.is_err() {
-            tracing::error!(
-                "stopping although the newest tokens could not be stored: sign in again"
-            );
         }
     }
 
@@ -163,7 +193,7 @@ impl Refresher {
         // What cannot be read now is looked at again.
         let (stamp, record) = looked.await.ok()??;
         self.stamp = stamp;
-        record.map(|record| record.seen_by(&self.tools.empty_record()))
+        record?.seen_by(&self.tools.empty_record()).ok()
     }
 
     fn rejected(&mut self, report: Rejection) {

@@ -10,7 +10,7 @@ use super::Config;
 use super::claims::Claims;
 use super::grant::Seed;
 use super::operation::Tools;
-use super::record::Record;
+use super::record::{ForeignRecord, Record};
 use super::source::Credential;
 use super::state::{Dice, Event, Issue, Kind, State};
 use super::store::{Store, StoreError};
@@ -21,6 +21,9 @@ pub enum SetupError {
     /// The state directory or the record in it cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The state directory is another app's.
+    #[error(transparent)]
+    Foreign(#[from] ForeignRecord),
     /// The token endpoint is no place to send a secret to.
     #[error("token_url: {0}")]
     Endpoint(#[from] InvalidOrigin),
@@ -49,7 +52,7 @@ pub(super) fn initial(
             let stored = store.load()?;
             tools.store = Some(store);
             let record = match stored {
-                Some(record) => record.seen_by(&tools.empty_record()),
+                Some(record) => record.seen_by(&tools.empty_record())?,
                 None => tools.empty_record(),
             };
             Ok(State::new(Kind::Rotating, policy, record, dice).restored(now))

@@ -260,10 +260,9 @@ pub(crate) fn at_restart(replica: &Replica, store: &Store) -> Result<(), Breach>
         return Err("a restart does not find the stored grant".into());
     }
     let Some(token) = state.grant().and_then(|grant| grant.refresh.as_ref()) else { return Ok(()) };
-    let about = record.intent.map(|intent| intent.refresh_token);
     let expected = if record.loss.is_some() {
         Standing::Lost
-    } else if about == Some(token.fingerprint()) {
+    } else if record.announced(token.fingerprint()).is_some() {
         Standing::InDoubt
     } else {
         Standing::Active

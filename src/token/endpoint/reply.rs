@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::super::bearer::{AccessToken, RefreshToken};
 use super::super::claims::Claims;
-use super::super::state::{Doubtful, Issue, Outcome, Refusal};
+use super::super::state::{Doubtful, Issue, Outcome, Refusal, Taken};
 
 /// The outcome of an answer whose head arrived. `content` is what came of it, `None` when that is too
 /// large. JSON cannot be cut off and complete, so what can be read is what was meant.
@@ -23,6 +23,7 @@ pub(super) fn classify(
     content: Option<&[u8]>,
     now: Timestamp,
 ) -> Outcome {
+    let content = content.map(|content| content.strip_prefix(BYTE_ORDER_MARK).unwrap_or(content));
     let object = content.and_then(|content| serde_json::from_slice::<Map<_, _>>(content).ok());
     if status.is_success() {
         return match object.as_ref().map(|object| issue(object, now)) {
@@ -32,15 +33,24 @@ pub(super) fn classify(
         };
     }
     let said = format!("the token endpoint answered {status}");
-    if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE {
-        return Outcome::Throttled { retry_after: retry_after(fields, now), detail: said };
-    }
-    if status.is_server_error() {
-        return doubt(said, Doubtful::ServerError);
+    let throttled =
+        |taken, detail| Outcome::Throttled { retry_after: retry_after(fields, now), detail, taken };
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => return throttled(Taken::No, said),
+        // A server in maintenance says so, and a gateway that lost its server in the middle.
+        StatusCode::SERVICE_UNAVAILABLE => return throttled(Taken::Perhaps, said),
+        // A gateway that has no answer, either.
+        StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
+            return doubt(said, Doubtful::Silence);
+        }
+        status if status.is_server_error() => return doubt(said, Doubtful::ServerError),
+        _ => {}
     }
     match object.as_ref().and_then(|object| refusal(status, object)) {
         Some(refusal) => Outcome::Refused(refusal),
-        None => Outcome::Throttled { retry_after: retry_after(fields, now), detail: said },
+        None => {
+            throttled(Taken::No, format!("{said}, which no token endpoint does: check token_url"))
+        }
     }
 }
 
@@ -48,6 +58,9 @@ pub(super) fn classify(
 pub(super) fn clock_skew(fields: &HeaderMap, now: Timestamp) -> Option<jiff::SignedDuration> {
     Some(now.duration_since(http_date(fields.get(DATE)?.to_str().ok()?)?))
 }
+
+/// RFC 8259 §8.1: a recipient may ignore it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 fn doubt(why: String, doubtful: Doubtful) -> Outcome {
     Outcome::InDoubt { why: format!("an exchange is in doubt: {why}"), doubtful }
@@ -66,8 +79,15 @@ fn issue(object: &Map<String, Value>, now: Timestamp) -> Result<Issue, &'static 
     }
     let access = text("access_token").ok_or("its answer has no access_token")?;
     let access = AccessToken::new(access.into()).map_err(|_| "its access_token is malformed")?;
-    let refresh = text("refresh_token").map(|token| RefreshToken::new(token.into())).transpose();
-    let refresh = refresh.map_err(|_| "its refresh_token is malformed")?;
+    // One that is there and is no token must not pass for none: the old one is spent.
+    let refresh = match object.get("refresh_token") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) if text.is_empty() => None,
+        Some(Value::String(text)) => RefreshToken::new(text.clone())
+            .map(Some)
+            .map_err(|_| "its refresh_token is malformed")?,
+        Some(_) => return Err("its refresh_token is malformed"),
+    };
     let claims = Claims::of(&access);
     let told = object.get("expires_in").and_then(seconds);
     Ok(Issue {
@@ -107,18 +127,21 @@ fn names_client(hint: &str) -> bool {
     hint.contains("`client_id`") || hint.contains("`client_secret`")
 }
 
-/// RFC 9110 §10.2.3: seconds or a date.
+/// RFC 9110 §10.2.3: seconds or a date, which counts from the server's own date.
 fn retry_after(fields: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = fields.get(RETRY_AFTER)?.to_str().ok()?.trim();
     match text.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => Duration::try_from(http_date(text)?.duration_since(now)).ok(),
+        Err(_) => {
+            let told = fields.get(DATE).and_then(|date| http_date(date.to_str().ok()?));
+            Duration::try_from(http_date(text)?.duration_since(told.unwrap_or(now))).ok()
+        }
     }
 }
 
-/// The preferred form of RFC 9110 §5.6.7, which is a form of RFC 2822 too.
+/// All three forms of RFC 9110 §5.6.7.
 fn http_date(text: &str) -> Option<Timestamp> {
-    jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp())
+    Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -167,6 +190,7 @@ mod tests {
                 assert_eq!(granted(&content).life, None, "{life}");
             }
         }
+        assert_eq!(granted("\u{feff}{\"access_token\":\"a\"}").refresh, None);
         assert_eq!(granted(r#"{"access_token":"a","refresh_token":""}"#).refresh, None);
         assert_eq!(granted(r#"{"access_token":"a","refresh_token":null}"#).refresh, None);
         let scope = granted(r#"{"access_token":"a","scope":"read write"}"#).scope.unwrap();
@@ -185,6 +209,7 @@ mod tests {
             r#"{"access_token":"a b"}"#,
             r#"{"access_token":"a","token_type":"mac"}"#,
             r#"{"access_token":"a","refresh_token":"a\nb"}"#,
+            r#"{"access_token":"a","refresh_token":12345}"#,
         ] {
             let outcome = outcome(200, content);
             assert!(
@@ -245,9 +270,22 @@ mod tests {
 
     #[test]
     fn an_error_of_the_server_leaves_the_exchange_in_doubt() {
-        for status in [500, 502, 504] {
+        for (status, expected) in [
+            (500, Doubtful::ServerError),
+            (507, Doubtful::ServerError),
+            (502, Doubtful::Silence),
+            (504, Doubtful::Silence),
+        ] {
             let outcome = outcome(status, r#"{"error":"server_error"}"#);
-            assert!(matches!(outcome, Outcome::InDoubt { doubtful: Doubtful::ServerError, .. }));
+            assert!(matches!(outcome, Outcome::InDoubt { doubtful, .. } if doubtful == expected));
+        }
+    }
+
+    #[test]
+    fn one_who_turns_away_may_have_passed_it_on_before() {
+        for (status, expected) in [(503, Taken::Perhaps), (429, Taken::No), (404, Taken::No)] {
+            let outcome = outcome(status, "");
+            assert!(matches!(outcome, Outcome::Throttled { taken, .. } if taken == expected));
         }
     }
 
@@ -259,9 +297,23 @@ mod tests {
             retry_after(&fields, NOW)
         };
         assert_eq!(told("120"), Some(Duration::from_secs(120)));
-        assert_eq!(told("Thu, 01 Jan 1970 00:01:00 GMT"), Some(Duration::from_secs(60)));
+        for date in [
+            "Thu, 01 Jan 1970 00:01:00 GMT",
+            "Thursday, 01-Jan-70 00:01:00 GMT",
+            "Thu Jan  1 00:01:00 1970",
+        ] {
+            assert_eq!(told(date), Some(Duration::from_secs(60)), "{date}");
+        }
         assert_eq!(told("soon"), None);
         assert_eq!(told("Wed, 31 Dec 1969 23:59:00 GMT"), None);
+    }
+
+    #[test]
+    fn a_date_counts_by_the_clock_that_gave_it() {
+        let mut fields = HeaderMap::new();
+        fields.insert(DATE, HeaderValue::from_static("Fri, 02 Jan 1970 00:00:00 GMT"));
+        fields.insert(RETRY_AFTER, HeaderValue::from_static("Fri, 02 Jan 1970 00:02:00 GMT"));
+        assert_eq!(retry_after(&fields, NOW), Some(Duration::from_secs(120)));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT,
 };
 use http::{Method, Request};
 use http_body_util::Full;
@@ -47,6 +47,8 @@ pub(super) fn request(
         .header(HOST, origin.authority().as_str())
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
         .header(ACCEPT, "application/json")
+        // RFC 9110 §12.5.3: without it the server may choose any coding, and there is no second answer.
+        .header(ACCEPT_ENCODING, "identity")
         .header(USER_AGENT, AGENT)
         .header(CONNECTION, "close");
     match (&registration.client_secret, registration.authentication) {

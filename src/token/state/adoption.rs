@@ -17,7 +17,7 @@ impl State {
             record.intent = self.record.intent;
         }
         let stored = record.grant.take().filter(|grant| self.grant.as_ref() != Some(grant));
-        let seed = self.pending.take_if(|pending| record.seed == Some(pending.seed.fingerprint()));
+        let seed = self.pending.take_if(|pending| record.has_seen(pending.seed.fingerprint()));
         let news = stored.is_some() || record.loss.is_some() || seed.is_some();
         self.record = record;
         if let Some(grant) = stored {
@@ -33,11 +33,10 @@ impl State {
     }
 
     fn take_doubt(&mut self) {
-        let intent = self.record.intent;
         let refresh = self.grant.as_ref().and_then(|grant| grant.refresh.as_ref());
-        self.doubt = Doubt::about(refresh, intent, self.doubt);
+        self.doubt = Doubt::about(refresh, &self.record, self.doubt);
         if let Some(pending) = &mut self.pending {
-            pending.doubt = Doubt::about(Some(pending.seed.token()), intent, pending.doubt);
+            pending.doubt = Doubt::about(Some(pending.seed.token()), &self.record, pending.doubt);
         }
     }
 
@@ -51,7 +50,7 @@ impl State {
             _ if self.pending.is_some() => self.soon(now),
             (_, Some(loss)) => Outlook::Lost(loss),
             _ if self.refresh_token().is_none() => Outlook::SignedOut,
-            _ if self.doubt.is_some() => self.soon(now),
+            _ if self.doubt.is_some() || self.is_dead() => self.soon(now),
             _ => Outlook::Scheduled,
         }
     }

@@ -11,11 +11,11 @@
 
 use std::time::Duration;
 
-use crate::clock::Moment;
+use crate::clock::{Deadline, Moment};
 
 use super::super::bearer::RefreshToken;
-use super::super::record::Intent;
-use super::{Action, Doubtful, Loss, Oracle, Phase, State};
+use super::super::record::{Intent, Record};
+use super::{Action, Doubtful, Loss, Oracle, Phase, State, check};
 
 /// The pause before each of the two questions to the oracle: a server that is slow to process the
 /// exchange must have had its time.
@@ -42,14 +42,13 @@ pub(super) enum Stage {
 }
 
 impl Doubt {
-    /// What a stored intent says about a token, given what was known before.
+    /// What the store says about a token, given what was known before.
     pub(super) fn about(
         token: Option<&RefreshToken>,
-        intent: Option<Intent>,
+        record: &Record,
         known: Option<Self>,
     ) -> Option<Self> {
-        let fingerprint = token?.fingerprint();
-        let intent = intent.filter(|intent| intent.refresh_token == fingerprint)?;
+        let intent = record.announced(token?.fingerprint())?;
         let open = Self { intent, stage: Stage::Open, doubtful: Doubtful::Silence };
         Some(known.filter(|known| known.intent == intent).unwrap_or(open))
     }
@@ -62,6 +61,16 @@ impl State {
             Some(pending) => pending.doubt,
             None => self.doubt,
         }
+    }
+
+    /// The exchange was turned away by somebody who may have passed it on. Nothing speaks for that, but
+    /// a refusal that comes next is told as what it is.
+    pub(super) fn doubt_a_little(&mut self) {
+        if !self.is_rotating() || !self.policy.retry_in_doubt || self.doubt().is_some() {
+            return;
+        }
+        let doubt = Doubt::about(self.refresh_token(), &self.record, None);
+        *self.doubt_mut() = doubt.map(|doubt| Doubt { stage: Stage::Unlikely, ..doubt });
     }
 
     /// Whether it is still to be found out if the token is spent.
@@ -94,17 +103,16 @@ impl State {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        let last_try = self.doubt().is_some_and(|doubt| doubt.stage == Stage::LastTry);
-        if last_try && doubtful == Doubtful::Silence {
+        if self.doubt().is_some_and(|doubt| doubt.stage == Stage::LastTry) {
             self.give_up(Loss::AnswerLost, now, actions);
             return;
         }
-        if last_try || !self.is_rotating() {
+        if !self.is_rotating() {
             self.fail(why, now);
             self.rest(actions);
             return;
         }
-        let doubt = Doubt::about(self.refresh_token(), self.record.intent, None);
+        let doubt = Doubt::about(self.refresh_token(), &self.record, None);
         *self.doubt_mut() = doubt.map(|doubt| Doubt { doubtful, ..doubt });
         self.trouble = Some(why.clone());
         if self.oracle_is_usable(now) {
@@ -147,12 +155,14 @@ impl State {
                 }
             }
         }
-        self.fail("an exchange was lost on its way and did not take place".into(), now);
-        self.close_intent(actions);
+        self.fail("an exchange was lost on its way and seems not to have taken place".into(), now);
+        self.close_intent(now, actions);
     }
 
     fn spent(&mut self, now: Moment, actions: &mut Vec<Action>) {
         self.refused = self.grant.as_ref().map(|grant| grant.generation);
+        self.dead = self.refused;
+        self.check_at = Some(Deadline::after(now, check::AGAIN));
         if !self.policy.retry_in_doubt {
             self.give_up(Loss::AnswerLost, now, actions);
             return;

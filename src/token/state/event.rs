@@ -28,6 +28,8 @@ pub enum Event {
     Reconfigured,
     /// The record was seen to have changed; the lock is not ours.
     Seen(Record),
+    /// The end has begun: what was not sent yet is not sent any more.
+    Ending,
     /// Answers [`Action::Open`]: the lock is ours, and this is stored.
     Opened(Option<Record>),
     /// Answers [`Action::Open`]: another process holds the lock for longer than one exchange takes.
@@ -64,6 +66,8 @@ pub enum Outcome {
     Throttled {
         /// How long it asks to be left alone.
         retry_after: Option<Duration>,
+        /// Whether it may have taken part nevertheless.
+        taken: Taken,
         /// What it said, in our words.
         detail: String,
     },
@@ -78,12 +82,21 @@ pub enum Outcome {
     },
 }
 
+/// Whether an exchange that the server turned away may have taken place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// The answer says no.
+    No,
+    /// A gateway says the same of a request that it had passed on.
+    Perhaps,
+}
+
 /// How little of an answer came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubtful {
-    /// None, or one that cannot be read.
+    /// None, one that cannot be read, or a gateway's word that it has none either.
     Silence,
-    /// The server, or a gateway before it, reports an error of its own: it may recover.
+    /// The server reports an error of its own.
     ServerError,
 }
 
@@ -149,7 +162,7 @@ pub enum Action {
     Send(Ask),
     /// Store the record.
     Persist(Box<Record>),
-    /// Ask the upstream whether the current access token still works, after a pause.
+    /// Ask the upstream whether the current access token works, after a pause.
     Probe {
         /// How long to wait before.
         after: Duration,

@@ -1,5 +1,7 @@
 //! The steps of one exchange, in the order in which they are taken.
 
+use std::time::Duration;
+
 use crate::clock::{Deadline, Moment};
 use crate::secret::Fingerprint;
 
@@ -8,8 +10,8 @@ use super::super::grant::Grant;
 use super::super::record::{Intent, Record};
 use super::schedule::Breaker;
 use super::{
-    Action, Ask, Client, Event, Issue, Kind, Loss, Outcome, Outlook, Phase, Refusal, State,
-    schedule,
+    Action, Ask, Client, Event, Foreign, Issue, Kind, Life, Loss, Outcome, Outlook, Phase, Purpose,
+    Refusal, State, Taken, schedule,
 };
 
 impl State {
@@ -19,7 +21,8 @@ impl State {
         match (self.kind, self.refresh_token().map(RefreshToken::fingerprint)) {
             (Kind::Rotating, None) => self.outlook = Outlook::SignedOut,
             (Kind::Rotating, Some(about)) => {
-                self.perform(Phase::Opening { about }, Action::Open, actions);
+                let phase = Phase::Opening { about, purpose: Purpose::Exchange };
+                self.perform(phase, Action::Open, actions);
             }
             (Kind::Renewable, _) => self.perform(Phase::Connecting, Action::Connect, actions),
             (Kind::Fixed, _) => {}
@@ -30,8 +33,12 @@ impl State {
     /// changes nothing.
     pub(super) fn proceed(&mut self, answer: Event, now: Moment, actions: &mut Vec<Action>) {
         match (self.phase.clone(), answer) {
-            (Phase::Opening { about }, Event::Opened(stored)) => {
-                self.opened(stored, about, now, actions);
+            (Phase::Opening { about, purpose }, Event::Opened(stored)) => {
+                self.opened(stored, about, purpose, now, actions);
+            }
+            (Phase::Opening { purpose: Purpose::Inquiry, .. }, Event::Busy) => {
+                self.foreign = Foreign::Exchange;
+                self.rest(actions);
             }
             (Phase::Opening { .. }, Event::Busy) => {
                 self.fail("another process holds the state directory's lock".into(), now);
@@ -47,21 +54,26 @@ impl State {
                 self.fail_storing(why, now);
                 self.rest(actions);
             }
-            (Phase::Rehearsing, Event::Rehearsed) => {
+            (Phase::Rehearsing, Event::Rehearsed) if self.life == Life::Going => {
                 self.perform(Phase::Connecting, Action::Connect, actions);
             }
-            (Phase::Connecting, Event::Connected) => self.connected(now, actions),
+            (Phase::Connecting, Event::Connected) if self.life == Life::Going => {
+                self.connected(now, actions);
+            }
+            (Phase::Rehearsing, Event::Rehearsed) | (Phase::Connecting, Event::Connected) => {
+                self.rest(actions);
+            }
             (Phase::Connecting, Event::NotSent(why)) => {
                 self.fail(why, now);
                 self.rest(actions);
             }
             (Phase::Intending { .. }, Event::Intended) => self.send(now, actions),
             (Phase::Sending, Event::Answered(outcome)) => self.answered(outcome, now, actions),
-            (Phase::Persisting { successor }, Event::Persisted) => {
+            (Phase::Persisting { successor, .. }, Event::Persisted) => {
                 self.succeed(successor, now);
                 self.rest(actions);
             }
-            (Phase::Persisting { successor }, Event::NotPersisted(why)) => {
+            (Phase::Persisting { successor, .. }, Event::NotPersisted(why)) => {
                 self.succeed(successor, now);
                 self.postpone_saving(1, why, now);
             }
@@ -72,6 +84,7 @@ impl State {
             (Phase::Doubting { first }, Event::Probed(oracle)) => {
                 self.probed(first, oracle, now, actions);
             }
+            (Phase::Checking, Event::Probed(oracle)) => self.was_checked(oracle, now, actions),
             _ => {}
         }
     }
@@ -82,6 +95,7 @@ impl State {
         &mut self,
         stored: Option<Record>,
         about: Fingerprint,
+        purpose: Purpose,
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
@@ -91,14 +105,15 @@ impl State {
         {
             self.take(stored, now);
         }
-        let other = self.refresh_token().map(RefreshToken::fingerprint) != Some(about);
-        let moved = other || self.record.generation > mine;
+        self.foreign = Foreign::Nothing;
         if self.record.generation > mine {
             // The exchange that a 401 caused was another process's: the next 401 deserves one.
             self.breaker = Breaker::default();
         }
+        let other = self.refresh_token().map(RefreshToken::fingerprint) != Some(about);
+        let moved = other || self.record.generation > mine || purpose == Purpose::Inquiry;
         let settled = self.doubt().is_none() && self.pending.is_none();
-        if moved && settled || !self.may_exchange() {
+        if moved && settled || !self.may_exchange() || self.life == Life::Ending {
             self.rest(actions);
             return;
         }
@@ -113,7 +128,7 @@ impl State {
         let intent = Intent { refresh_token: token.fingerprint(), at: now.wall() };
         let before = Box::new(self.record.clone());
         self.record.revision += 1;
-        self.record.intent = Some(intent);
+        self.record.announce(intent);
         let record = Box::new(self.record.clone());
         self.perform(Phase::Intending { before }, Action::Intend(record), actions);
     }
@@ -139,20 +154,24 @@ impl State {
                 self.misconfigured(Refusal::Request, now, actions);
             }
             Outcome::Refused(refusal) => self.misconfigured(refusal, now, actions),
-            Outcome::Throttled { retry_after, detail } => {
+            Outcome::Throttled { retry_after, detail, taken } => {
+                if taken == Taken::Perhaps {
+                    self.doubt_a_little();
+                }
                 self.fail(detail, now);
                 self.wait_at_least(retry_after.unwrap_or_default(), now);
-                self.close_intent(actions);
+                self.close_intent(now, actions);
             }
             Outcome::NotSent(why) => {
                 self.fail(why, now);
-                self.close_intent(actions);
+                self.close_intent(now, actions);
             }
             Outcome::InDoubt { why, doubtful } => self.in_doubt(why, doubtful, now, actions),
         }
     }
 
     fn granted(&mut self, issue: Issue, now: Moment, actions: &mut Vec<Action>) {
+        let used = self.refresh_token().map(RefreshToken::fingerprint);
         let successor = self.successor(issue, now);
         self.outlook = Outlook::Scheduled;
         if !self.is_rotating() {
@@ -164,10 +183,12 @@ impl State {
             self.record.seed = Some(pending.seed.fingerprint());
         }
         self.doubt = None;
+        let kept = successor.refresh.as_ref().map(RefreshToken::fingerprint);
+        self.record.remember(used.filter(|used| Some(*used) != kept));
         self.record.generation = successor.generation;
         self.record.grant = Some(successor.clone());
         self.record.loss = None;
-        self.persist(Some(successor), actions);
+        self.persist(Some(successor), now, actions);
     }
 
     /// An answer without a refresh token leaves the old one in use (RFC 6749 §6), and the scope too. A
@@ -198,6 +219,8 @@ impl State {
     /// The refresh token that was tried is dead. A seed is remembered, so that it is not sent again,
     /// and the grant from before goes on if it can.
     pub(super) fn give_up(&mut self, loss: Loss, now: Moment, actions: &mut Vec<Action>) {
+        let tried = self.refresh_token().map(RefreshToken::fingerprint);
+        self.record.remember(tried);
         if let Some(pending) = self.pending.take() {
             self.record.seed = Some(pending.seed.fingerprint());
             if self.record.loss.is_none() && self.refresh_token().is_some() {
@@ -205,17 +228,22 @@ impl State {
                     "the new refresh token is refused or spent; the grant from before stays in use"
                         .into(),
                 );
-                self.outlook =
-                    if self.doubt.is_some() { self.soon(now) } else { Outlook::Scheduled };
-                self.persist(None, actions);
+                let urgent = self.doubt.is_some() || self.is_dead();
+                self.outlook = if urgent { self.soon(now) } else { Outlook::Scheduled };
+                self.persist(None, now, actions);
                 return;
             }
+        }
+        if self.is_refused() && !self.is_dead() {
+            // Both tokens are refused. That may be about one path: the upstream is asked at once.
+            self.dead = self.refused;
+            self.check_at = Some(Deadline::after(now, Duration::ZERO));
         }
         self.trouble = Some(loss.advice().into());
         self.outlook = Outlook::Lost(loss);
         self.doubt = None;
         self.record.loss = Some(loss);
-        self.persist(None, actions);
+        self.persist(None, now, actions);
     }
 
     /// A refusal waits for the operator, who may have acted while the exchange was on its way.
@@ -225,28 +253,29 @@ impl State {
             Client::AsBegun => Outlook::Misconfigured(refusal),
             Client::Changed => self.soon(now),
         };
-        self.close_intent(actions);
+        self.close_intent(now, actions);
     }
 
     /// Stores that nothing is on the way any more. An open doubt keeps its intent, so that a restart
     /// knows of it; a credential without a store has none.
-    pub(super) fn close_intent(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn close_intent(&mut self, now: Moment, actions: &mut Vec<Action>) {
         if self.is_rotating() && self.doubt().is_none() {
-            self.persist(None, actions);
+            self.persist(None, now, actions);
         } else {
             self.rest(actions);
         }
     }
 
     /// Stores the record. What is in doubt about a grant is kept while a seed is tried.
-    fn persist(&mut self, successor: Option<Grant>, actions: &mut Vec<Action>) {
+    fn persist(&mut self, successor: Option<Grant>, now: Moment, actions: &mut Vec<Action>) {
         self.record.revision += 1;
-        self.record.intent = self.doubt.map(|doubt| doubt.intent);
+        self.record.settle(self.doubt.map(|doubt| doubt.intent));
         let record = Box::new(self.record.clone());
-        self.perform(Phase::Persisting { successor }, Action::Persist(record), actions);
+        let phase = Phase::Persisting { successor, since: now };
+        self.perform(phase, Action::Persist(record), actions);
     }
 
-    fn succeed(&mut self, successor: Option<Grant>, now: Moment) {
+    pub(super) fn succeed(&mut self, successor: Option<Grant>, now: Moment) {
         if let Some(grant) = successor {
             self.trouble = None;
             self.hold(grant, now);

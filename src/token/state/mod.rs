@@ -27,6 +27,7 @@
 //! written, so that a network that is down leaves no intent behind.
 
 mod adoption;
+mod check;
 mod doubt;
 mod event;
 mod exchange;
@@ -42,7 +43,7 @@ mod tests;
 use crate::clock::{Deadline, Moment};
 use crate::secret::Fingerprint;
 
-pub use event::{Action, Ask, Doubtful, Event, Issue, Loss, Oracle, Outcome, Refusal};
+pub use event::{Action, Ask, Doubtful, Event, Issue, Loss, Oracle, Outcome, Refusal, Taken};
 pub use schedule::Dice;
 pub use standing::Standing;
 
@@ -92,6 +93,14 @@ pub struct State {
     outlook: Outlook,
     /// The access token that the upstream refused, if it is still the current one.
     refused: Option<Generation>,
+    /// The one that it refuses whatever is asked, as far as we know.
+    dead: Option<Generation>,
+    /// When that was asked last, and when it is to be asked again.
+    checked: Option<Moment>,
+    check_at: Option<Deadline>,
+    /// An exchange of another process that was announced and whose end was not seen.
+    foreign: Foreign,
+    life: Life,
     breaker: Breaker,
     client: Client,
     /// Until when the server asked to be left alone.
@@ -113,6 +122,29 @@ struct Pending {
     doubt: Option<Doubt>,
 }
 
+/// What another process was seen to be doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Foreign {
+    Nothing,
+    /// It has stored an intent. When its lock is free again, the exchange is over, or its process is.
+    Exchange,
+}
+
+/// Whether anything new may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Going,
+    Ending,
+}
+
+/// What the lock is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Exchange,
+    /// To see how the exchange of another process has ended.
+    Inquiry,
+}
+
 /// Whether a refusal of the client still speaks of the client as it is configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Client {
@@ -126,9 +158,10 @@ enum Client {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
     Resting,
-    /// Waiting for the lock, to exchange this refresh token.
+    /// Waiting for the lock; the refresh token is this one.
     Opening {
         about: Fingerprint,
+        purpose: Purpose,
     },
     Rehearsing,
     Connecting,
@@ -140,6 +173,7 @@ enum Phase {
     /// Storing the record for the first time; a successor is not in use before it is durable.
     Persisting {
         successor: Option<Grant>,
+        since: Moment,
     },
     /// Storing failed, and is waiting for its next try.
     Unsaved {
@@ -156,6 +190,8 @@ enum Phase {
     Doubting {
         first: Option<Oracle>,
     },
+    /// Asking the upstream whether it refuses the access token whatever is asked.
+    Checking,
 }
 
 /// One step: what happened at `now` leads to a new state and to things to do, in this order.
@@ -187,6 +223,11 @@ impl State {
             phase: Phase::Resting,
             outlook: Outlook::Scheduled,
             refused: None,
+            dead: None,
+            checked: None,
+            check_at: None,
+            foreign: Foreign::Nothing,
+            life: Life::Going,
             breaker: Breaker::default(),
             client: Client::AsBegun,
             quiet: None,
@@ -231,6 +272,11 @@ impl State {
         self.grant.is_some() && !self.is_expired(now)
     }
 
+    /// Whether a request is on the wire whose answer cannot be had again.
+    pub fn is_sending(&self) -> bool {
+        self.phase == Phase::Sending
+    }
+
     /// Whether stopping now could lose something: a request is on the wire or a write is owed.
     pub fn must_finish(&self) -> bool {
         matches!(
@@ -252,6 +298,7 @@ impl State {
             Event::Provided(issue) => self.provided(issue, now),
             Event::Reconfigured => self.reconfigured(now),
             Event::Seen(record) => self.seen(record, now),
+            Event::Ending => self.life = Life::Ending,
             answer => self.proceed(answer, now, actions),
         }
     }
@@ -276,6 +323,10 @@ impl State {
 
     fn is_refused(&self) -> bool {
         self.refused.is_some() && self.refused == self.grant.as_ref().map(|grant| grant.generation)
+    }
+
+    fn is_dead(&self) -> bool {
+        self.dead.is_some() && self.dead == self.grant.as_ref().map(|grant| grant.generation)
     }
 
     fn is_expired(&self, now: Moment) -> bool {

@@ -14,6 +14,9 @@ const ASSUMED_LIFE: Duration = Duration::from_secs(3600);
 /// Least time between a token and its planned replacement, whatever its server says of its life.
 const SHORTEST_LIFE: Duration = Duration::from_millis(100);
 
+/// The same for one that lives for less than a second, as no server means it: a storm would help nobody.
+const PAUSE: Duration = Duration::from_secs(10);
+
 /// Spread of the refresh around its share of the life, so that replicas do not refresh together.
 const JITTER: f64 = 0.05;
 
@@ -52,7 +55,8 @@ pub(super) fn due(grant: &Grant, policy: &Refresh, dice: &mut Dice, now: Moment)
     let idle = policy.refresh_token_life.mul_f64(2.0 / 3.0);
     let wait = if grant.refresh.is_some() { access.min(idle) } else { access };
     let due = Deadline::at(later(grant.issued, wait), now);
-    if due.remaining(now) < SHORTEST_LIFE { Deadline::after(now, SHORTEST_LIFE) } else { due }
+    let least = if life(grant) < Duration::from_secs(1) { PAUSE } else { SHORTEST_LIFE };
+    if due.remaining(now) < least { Deadline::after(now, least) } else { due }
 }
 
 /// When the access token ends. `None`: nobody told, so it is never taken away.

@@ -1,6 +1,6 @@
 //! The state in words, for status, readiness, metrics and log.
 
-use super::{Kind, Loss, Outlook, Phase, Refusal, State};
+use super::{Kind, Loss, Outlook, Phase, Purpose, Refusal, State};
 
 /// The state in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -29,8 +29,10 @@ pub enum Standing {
 impl State {
     /// The state in one word.
     pub fn standing(&self) -> Standing {
-        let at_rest =
-            matches!(self.phase, Phase::Resting | Phase::Unsaved { .. } | Phase::Resaving { .. });
+        let at_rest = matches!(
+            self.phase,
+            Phase::Resting | Phase::Checking | Phase::Unsaved { .. } | Phase::Resaving { .. }
+        );
         match (&self.phase, &self.outlook) {
             (Phase::Doubting { .. }, _) => Standing::InDoubt,
             (_, Outlook::Lost(_)) => Standing::Lost,
@@ -42,6 +44,10 @@ impl State {
             }
             (_, Outlook::Retry { .. }) if at_rest && self.is_unclear() => Standing::InDoubt,
             (_, Outlook::Retry { failures, .. }) if at_rest && *failures > 0 => Standing::Retrying,
+            // A look at how another process gets on.
+            (Phase::Opening { purpose: Purpose::Inquiry, .. }, Outlook::Scheduled) => {
+                Standing::Active
+            }
             _ if at_rest && self.kind == Kind::Fixed && self.is_refused() => Standing::Rejected,
             _ if at_rest && self.grant.is_some() => Standing::Active,
             _ => Standing::Refreshing,

@@ -4,17 +4,25 @@ use std::time::Duration;
 
 use crate::clock::{Deadline, Moment};
 
+use super::super::bearer::RefreshToken;
 use super::super::current::Generation;
 use super::super::grant::Seed;
 use super::super::record::Record;
 use super::doubt::Doubt;
 use super::view::Waiting;
-use super::{Action, Client, Issue, Kind, Outlook, Pending, Phase, State};
+use super::{Action, Client, Foreign, Issue, Kind, Life, Outlook, Pending, Phase, Purpose, State};
 
 impl State {
     pub(super) fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
         match (&self.phase, self.next()) {
             _ if self.begins_within(Duration::ZERO, now) => self.begin(now, actions),
+            (Phase::Resting, _) if self.owes_inquiry() => self.inquire(actions),
+            (Phase::Resting, _) if self.owes_check(now) => self.check(now, actions),
+            (Phase::Persisting { successor: Some(_), since }, _)
+                if now.since(*since) >= DISK_PATIENCE =>
+            {
+                self.publish_unsaved(now);
+            }
             (Phase::Unsaved { failures, why, .. }, Some(at)) if at.is_due(now) => {
                 self.phase = Phase::Resaving { failures: *failures, why: why.clone() };
                 actions.push(Action::Persist(Box::new(self.record.clone())));
@@ -26,8 +34,9 @@ impl State {
     /// Whether a tick within this time begins an exchange.
     pub(super) fn begins_within(&self, span: Duration, now: Moment) -> bool {
         match self.next() {
-            Some(at) => self.phase == Phase::Resting && at.remaining(now) <= span,
-            None => self.phase == Phase::Resting && self.wants_first_token(),
+            _ if self.phase != Phase::Resting || self.life == Life::Ending => false,
+            Some(at) => at.remaining(now) <= span,
+            None => self.wants_first_token(),
         }
     }
 
@@ -47,13 +56,24 @@ impl State {
         if self.grant.as_ref().is_none_or(|grant| grant.generation != generation) {
             return;
         }
+        if self.may_check(now) {
+            self.check(now, actions);
+            return;
+        }
+        if self.refused != Some(generation) && self.kind == Kind::Fixed {
+            let wait = self.policy.unauthorized_interval;
+            self.check_at = Some(Deadline::after(now, wait));
+        }
         self.refused = Some(generation);
         let untroubled = match self.outlook {
             Outlook::Scheduled => true,
             Outlook::Retry { failures: 0, .. } => self.soonest(now).is_due(now),
             _ => false,
         };
-        let exchangeable = self.kind != Kind::Fixed && self.phase == Phase::Resting && untroubled;
+        let exchangeable = self.kind != Kind::Fixed
+            && self.phase == Phase::Resting
+            && self.life == Life::Going
+            && untroubled;
         if exchangeable && self.breaker.lets_through(&self.policy, now) {
             self.begin(now, actions);
         }
@@ -62,14 +82,15 @@ impl State {
     /// The operator's wish is obeyed as soon as the server and the least time between exchanges allow.
     pub(super) fn asked(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let stuck = matches!(self.outlook, Outlook::Lost(_) | Outlook::SignedOut);
-        if self.phase != Phase::Resting || stuck || self.kind == Kind::Fixed {
+        let free = self.phase == Phase::Resting && self.life == Life::Going;
+        if !free || stuck || self.kind == Kind::Fixed {
             return;
         }
         let pause = self.begun.map_or(Duration::ZERO, |begun| {
             self.policy.unauthorized_interval.saturating_sub(now.since(begun))
         });
         let mut at = Deadline::after(now, pause.max(self.soonest(now).remaining(now)));
-        if let Outlook::Retry { at: planned, .. } = self.outlook {
+        if let Some(planned) = self.next() {
             at = at.earlier(planned, now);
         }
         self.outlook = Outlook::Retry { at, failures: self.failures() };
@@ -89,13 +110,13 @@ impl State {
         }
         let Some(seed) = self.offered.take() else { return };
         let held = self.grant.as_ref().and_then(|grant| grant.refresh.as_ref());
-        if self.record.seed == Some(seed.fingerprint()) || held == Some(seed.token()) {
+        if self.record.has_seen(seed.fingerprint()) || held == Some(seed.token()) {
             // It is taken or refused already; one from before it is not to be tried any more.
             if self.pending.take().is_some() {
                 self.outlook = self.outlook_after(true, now);
             }
         } else if self.pending.as_ref().is_none_or(|pending| pending.seed != seed) {
-            let doubt = Doubt::about(Some(seed.token()), self.record.intent, None);
+            let doubt = Doubt::about(Some(seed.token()), &self.record, None);
             self.pending = Some(Pending { seed, doubt });
             self.outlook = self.soon(now);
         }
@@ -121,12 +142,43 @@ impl State {
 
     /// Another process that shares the store wrote it. While we hold the lock nobody else can have.
     pub(super) fn seen(&mut self, record: Record, now: Moment) {
-        if self.phase == Phase::Resting && record.revision > self.record.revision {
-            // An intent without a lock of ours belongs to whoever is exchanging at this moment.
-            let stays = record.intent.is_some() && record.generation == self.record.generation;
-            if !stays {
-                self.take(record, now);
-            }
+        if self.phase != Phase::Resting || record.revision <= self.record.revision {
+            return;
+        }
+        // An intent without a lock of ours belongs to whoever is exchanging at this moment.
+        let stays = record.intent.is_some() && record.generation == self.record.generation;
+        if stays {
+            self.foreign = Foreign::Exchange;
+        } else {
+            self.foreign = Foreign::Nothing;
+            self.take(record, now);
+        }
+    }
+
+    /// The end of another process's exchange is worth waiting for: it may have died over it.
+    fn owes_inquiry(&self) -> bool {
+        self.foreign == Foreign::Exchange && self.life == Life::Going && self.may_exchange()
+    }
+
+    fn inquire(&mut self, actions: &mut Vec<Action>) {
+        self.foreign = Foreign::Nothing;
+        if let Some(about) = self.refresh_token().map(RefreshToken::fingerprint) {
+            let phase = Phase::Opening { about, purpose: Purpose::Inquiry };
+            self.perform(phase, Action::Open, actions);
+        }
+    }
+
+    /// The disk takes its time with tokens that are in memory: they are used.
+    fn publish_unsaved(&mut self, now: Moment) {
+        if let Phase::Persisting { successor, .. } = &mut self.phase {
+            let successor = successor.take();
+            self.succeed(successor, now);
+            let why = "the disk has not stored the newest tokens for seconds".into();
+            self.phase = Phase::Resaving { failures: 0, why };
         }
     }
 }
+
+/// How long requests hold for a disk that is slow to store tokens. Storing takes milliseconds, and the
+/// hold of a request ten seconds.
+const DISK_PATIENCE: Duration = Duration::from_secs(5);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::Moment;
 
 use super::super::current::{Access, Generation, Unavailable};
-use super::{Action, Outlook, Phase, State};
+use super::{Action, Kind, Outlook, Phase, State};
 
 /// How long a request that met a 401 waits for a try that is planned: less than it would hold.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -48,8 +48,8 @@ impl State {
         if self.is_holding(now) {
             return Access::Hold;
         }
-        // Nothing will make a refused token good again once its grant is lost.
-        let dead = self.record.loss.is_some() && self.is_refused();
+        // A 401 for our own trouble helps no caller; that of a personal access token is the operator's.
+        let dead = self.is_dead() && self.kind != Kind::Fixed;
         match &self.grant {
             Some(grant) if !dead && !self.is_expired(now) => Access::Ready(grant.bearer()),
             _ if !self.may_exchange() => Access::Unavailable(Unavailable::SignInRequired),
@@ -64,11 +64,12 @@ impl State {
     fn is_holding(&self, now: Moment) -> bool {
         let hopes = self.trouble.is_none() && !self.has_living_token(now);
         match self.phase {
-            Phase::Unsaved { .. } | Phase::Resaving { .. } => false,
+            Phase::Unsaved { .. } | Phase::Resaving { .. } | Phase::Checking => false,
             Phase::Resting => hopes && self.begins_within(SOON, now),
             Phase::Sending if self.is_rotating() => true,
-            Phase::Persisting { successor: Some(_) } => true,
-            _ => hopes,
+            Phase::Persisting { successor: Some(_), .. } => true,
+            // Under way; a token that is known to be dead would only bring 401s meanwhile.
+            _ => hopes || self.is_dead() && self.may_exchange(),
         }
     }
 

@@ -10,7 +10,10 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, fsync, openat, renameat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstat, fsync, openat, renameat, statat,
+    unlinkat,
+};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -155,7 +158,7 @@ impl Directory {
 
     /// Removes a file; none there is fine.
     pub(super) fn remove(&self, name: &str) -> Result<(), StoreError> {
-        match unlinkat(&self.fd, name, rustix::fs::AtFlags::empty()) {
+        match unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(self.failed(name, "remove", error.into())),
         }
@@ -185,9 +188,20 @@ impl Directory {
         let file = openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|error| self.failed(name, "open", error.into()))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Lock { _held: file })),
+            Ok(()) if self.is_named(name, &file) => Ok(Some(Lock { _held: file })),
+            // Somebody has removed the file meanwhile, and the lock that counts is on another one.
+            Ok(()) => Ok(None),
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(self.failed(name, "lock", error.into())),
+        }
+    }
+
+    /// Whether this open file still has this name.
+    fn is_named(&self, name: &str, file: &OwnedFd) -> bool {
+        let named = statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW);
+        match (named, fstat(file)) {
+            (Ok(named), Ok(held)) => (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino),
+            _ => false,
         }
     }
 
@@ -218,7 +232,7 @@ impl Directory {
     pub(super) fn is_mount(&self, name: &str) -> bool {
         #[cfg(target_os = "linux")]
         {
-            use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, statx};
+            use rustix::fs::{StatxAttributes, StatxFlags, statx};
             statx(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS)
                 .is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
         }

@@ -128,6 +128,15 @@ impl FileStore {
         written
     }
 
+    /// Removes the record.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it is still there.
+    pub fn forget(&self) -> Result<(), StoreError> {
+        self.0.remove(RECORD)
+    }
+
     /// Which version is there.
     ///
     /// # Errors

@@ -80,7 +80,14 @@ impl Store {
     ///
     /// [`NotStored`] when the state directory may not have it.
     pub fn persist(&self, record: &Record) -> Result<(), NotStored> {
-        let Err(error) = self.first.persist(record) else { return Ok(()) };
+        let Err(error) = self.first.persist(record) else {
+            // A copy that is left behind would come back as the newest one if the first disk is lost,
+            // with tokens that are spent. It counts for nothing while the first disk is there.
+            if let Some(second) = &self.second {
+                second.forget().ok();
+            }
+            return Ok(());
+        };
         match self.second.as_ref().map(|second| second.persist(record)) {
             Some(Ok(())) => Err(NotStored::Second(error)),
             Some(Err(_)) | None => Err(NotStored::Nowhere(error)),

@@ -5,7 +5,9 @@ use std::time::Duration;
 use webwork_sidecar::secret::Fingerprint;
 use webwork_sidecar::token::bearer::RefreshToken;
 use webwork_sidecar::token::record::Record;
-use webwork_sidecar::token::state::{Doubtful, Event, Issue, Oracle, Outcome, Refusal, State};
+use webwork_sidecar::token::state::{
+    Doubtful, Event, Issue, Oracle, Outcome, Refusal, State, Taken,
+};
 
 use super::{Due, SECOND, World, access_token, refresh_token};
 use crate::case::{Fate, Trouble, Twist};
@@ -150,6 +152,7 @@ impl World<'_> {
             Twist::Throttled(seconds) => Some(Outcome::Throttled {
                 retry_after: Some(Duration::from_secs(seconds.into())),
                 detail: "too many requests".into(),
+                taken: Taken::No,
             }),
             Twist::ServerError => Some(in_doubt("502", Doubtful::ServerError)),
             Twist::ClientRefused => Some(Outcome::Refused(Refusal::Client)),

@@ -36,8 +36,21 @@ fn the_exchange_of_another_process_is_left_alone_until_its_lock_is_ours() {
     intended.revision = 2;
     intended.intent = Some(Intent { refresh_token: refresh(1).fingerprint(), at: start().wall() });
     machine.hears(Event::Seen(intended.clone())).does("").stands(Standing::Active);
-    machine.when_due().hears(Event::Opened(Some(intended))).does("Probe");
-    machine.stands(Standing::InDoubt);
+    // Whoever waits for its lock learns of the end, or of a death in the middle.
+    machine.hears(Event::Tick).does("Open").stands(Standing::Active).shows("Ready 1");
+    machine
+        .clone_of()
+        .hears(Event::Busy)
+        .does("Close")
+        .stands(Standing::Active)
+        .after(SECOND)
+        .does("Open");
+    let mut closed = intended.clone();
+    (closed.revision, closed.intent) = (3, None);
+    machine.clone_of().hears(Event::Opened(Some(closed))).does("Close").after(SECOND).does("");
+    let stored = successor(&intended, 2, machine.now);
+    machine.clone_of().hears(Event::Opened(Some(stored))).does("Publish Ready 2, Close");
+    machine.hears(Event::Opened(Some(intended))).does("Probe").stands(Standing::InDoubt);
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn an_exchange_that_did_not_take_place_is_repeated() {
     machine.loses_the_answer().does("Publish Ready 1, Probe").stands(Standing::InDoubt);
     machine.hears(Event::Probed(Oracle::Alive)).does("Probe");
     machine.hears(Event::Probed(Oracle::Alive)).does("Close").stands(Standing::Retrying);
-    machine.explains("did not take place").sends().does("Publish Hold, Send refresh-1");
+    machine.explains("seems not to have taken place").sends().does("Publish Hold, Send refresh-1");
     machine.hears(granted(2)).hears(Event::Persisted).stands(Standing::Active);
     assert_eq!(machine.record().intent, None);
 }
@@ -45,9 +45,9 @@ fn a_server_that_wants_to_be_left_alone_meanwhile_leaves_the_doubt_open() {
 fn a_token_that_is_spent_is_tried_once_more_under_a_revision_of_its_own() {
     let mut machine = Machine::rotating();
     machine.loses_the_answer().hears(Event::Probed(Oracle::Dead)).does("Probe");
-    machine.hears(Event::Probed(Oracle::Dead)).does("Rehearse");
+    machine.hears(Event::Probed(Oracle::Dead)).does("Publish Hold, Rehearse");
     machine.hears_all([Event::Rehearsed, Event::Connected]).does("Intend 3");
-    machine.hears(Event::Intended).does("Publish Hold, Send refresh-1");
+    machine.hears(Event::Intended).does("Send refresh-1");
     machine.clone_of().hears(granted(2)).hears(Event::Persisted).stands(Standing::Active);
     machine.hears(refused(Refusal::DeadGrant)).does("Publish SignInRequired, Persist 4");
     machine.hears(Event::Persisted).stands(Standing::Lost).explains("an answer").plans_nothing();
@@ -58,7 +58,7 @@ fn a_token_that_is_spent_is_tried_once_more_under_a_revision_of_its_own() {
 fn the_second_answer_of_the_oracle_counts() {
     let mut machine = Machine::rotating();
     machine.loses_the_answer().hears(Event::Probed(Oracle::Alive));
-    machine.clone_of().hears(Event::Probed(Oracle::Dead)).does("Rehearse");
+    machine.clone_of().hears(Event::Probed(Oracle::Dead)).does("Publish Hold, Rehearse");
     machine.hears(Event::Probed(Oracle::Unclear)).does("Close").stands(Standing::InDoubt);
     let mut machine = Machine::rotating();
     machine.loses_the_answer().hears(Event::Probed(Oracle::Dead));
@@ -72,36 +72,58 @@ fn a_last_try_without_an_answer_ends_it() {
     machine.goes_on().hears(silence()).does("Publish SignInRequired, Persist 4");
     machine.hears(Event::Persisted).stands(Standing::Lost);
     assert_eq!(machine.state.loss(), Some(Loss::AnswerLost));
-    machine.after(30 * DAY).does("").hears(Event::Asked).does("");
+    machine.hears(Event::Asked).does("").after(4 * MINUTE).does("").after(MINUTE).does("Probe");
+    machine.hears(Event::Probed(Oracle::Dead)).does("Close").shows("SignInRequired");
 }
 
 #[test]
-fn a_last_try_that_was_not_judged_is_still_owed() {
-    let not_judged = [
-        server_error(),
+fn a_last_try_that_was_turned_away_is_still_owed() {
+    let turned_away = [
         throttled(Some(60 * SECOND)),
+        unavailable(),
         Event::Answered(Outcome::NotSent("gone".into())),
     ];
-    for answer in not_judged {
+    for answer in turned_away {
         let mut machine = Machine::rotating();
         machine.loses_the_answer();
         machine.hears_all(twice(Oracle::Dead));
-        machine.goes_on().hears(answer).does("Publish Ready 1, Close").stands(Standing::InDoubt);
-        machine.plans_within(SECOND / 2, 60 * SECOND).when_due().does("Open");
+        machine.goes_on().hears(answer).does("Publish Expired, Close").stands(Standing::InDoubt);
+        machine.plans_within(SECOND / 2, 60 * SECOND).when_due().does("Publish Hold, Open");
         machine.hears(Event::Opened(None)).does("Rehearse");
         machine.goes_on().hears(silence()).stands(Standing::Lost);
     }
 }
 
 #[test]
+fn a_last_try_is_the_last_one_whatever_goes_wrong() {
+    let mut machine = Machine::rotating();
+    machine.loses_the_answer().hears_all(twice(Oracle::Dead)).goes_on();
+    machine.hears(server_error()).does("Publish SignInRequired, Persist 4");
+    assert_eq!(machine.state.loss(), Some(Loss::AnswerLost));
+}
+
+#[test]
+fn a_gateway_that_turns_away_may_have_passed_the_exchange_on() {
+    let mut machine = Machine::rotating();
+    machine.sends().hears(unavailable()).does("Publish Ready 1, Close").stands(Standing::Retrying);
+    assert!(machine.record().intent.is_some());
+    machine.sends().hears(refused(Refusal::DeadGrant)).hears(Event::Persisted);
+    assert_eq!(machine.state.loss(), Some(Loss::AnswerLost));
+    // Where reuse is punished, a restart would have to give the grant up for it.
+    let mut machine = Machine::cautious();
+    machine.sends().hears(unavailable()).does("Publish Ready 1, Persist 3");
+    assert_eq!(machine.record().intent, None);
+}
+
+#[test]
 fn a_client_refused_at_the_last_try_leaves_the_doubt_open() {
     let mut machine = Machine::rotating();
     machine.loses_the_answer().hears_all(twice(Oracle::Dead));
-    machine.goes_on().hears(refused(Refusal::Client)).does("Publish Ready 1, Close");
-    machine.stands(Standing::Misconfigured);
+    machine.goes_on().hears(refused(Refusal::Client));
+    machine.does("Publish SignInRequired, Close").stands(Standing::Misconfigured);
     assert!(machine.record().intent.is_some());
-    machine.hears(Event::Reconfigured).hears(Event::Tick).does("Open").takes_the_steps();
-    machine.hears(refused(Refusal::DeadGrant)).stands(Standing::Lost);
+    machine.hears(Event::Reconfigured).hears(Event::Tick).does("Publish Hold, Open");
+    machine.takes_the_steps().hears(refused(Refusal::DeadGrant)).stands(Standing::Lost);
     assert_eq!(machine.state.loss(), Some(Loss::AnswerLost));
 }
 
@@ -176,7 +198,7 @@ fn a_stored_intent_is_found_at_start_and_asked_about() {
     machine.sends().restarts().does("Publish Ready 1, Open");
     machine.hears(Event::Opened(Some(machine.record()))).does("Probe").stands(Standing::InDoubt);
     machine.clone_of().hears_all(twice(Oracle::Alive)).does("Close").sends();
-    machine.hears_all(twice(Oracle::Dead)).does("Rehearse").goes_on();
+    machine.hears_all(twice(Oracle::Dead)).does("Publish Hold, Rehearse").goes_on();
     machine.hears(refused(Refusal::DeadGrant)).hears(Event::Persisted).stands(Standing::Lost);
     machine.restarts().stands(Standing::Lost).does("Publish Ready 1").explains("an answer");
 }

@@ -123,8 +123,8 @@ fn a_server_that_throttles_is_left_alone_as_long_as_it_says() {
     machine.sends().hears(throttled(Some(120 * SECOND))).does("Publish Ready 1, Persist 3");
     assert_eq!(machine.record().intent, None);
     machine.hears(Event::Persisted).does("Close").plans_within(120 * SECOND, 120 * SECOND);
-    machine.hears(Event::Asked).does("").hears(Event::Rejected(Generation(1))).does("Settle");
-    machine.hears(Event::Seeded(seed("new"))).does("").after(119 * SECOND).does("");
+    machine.hears(Event::Asked).does("").hears(Event::Seeded(seed("new"))).does("");
+    machine.after(119 * SECOND).does("");
     machine.after(SECOND).does("Open");
 }
 
@@ -155,7 +155,8 @@ fn a_dead_grant_is_lost_and_never_sent_again() {
         .stands(Standing::Lost)
         .explains("provide a new one");
     machine.clone_of().after(LIFE).does("Publish SignInRequired");
-    machine.hears(Event::Rejected(Generation(1))).does("Publish SignInRequired, Settle");
+    machine.hears(Event::Rejected(Generation(1))).does("Probe").hears(Event::Probed(Oracle::Dead));
+    machine.does("Publish SignInRequired, Close, Settle");
 }
 
 #[test]

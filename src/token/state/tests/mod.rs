@@ -1,7 +1,9 @@
 //! The machine, told as short stories: what it hears, what it does, how it stands.
 
 mod adoption;
+mod check;
 mod doubt;
+mod ending;
 mod exchange;
 mod fixed;
 mod plan;
@@ -20,6 +22,7 @@ use super::super::current::Access;
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -256,7 +259,13 @@ fn refused(refusal: Refusal) -> Event {
 }
 
 fn throttled(retry_after: Option<Duration>) -> Event {
-    Event::Answered(Outcome::Throttled { retry_after, detail: "too many requests".into() })
+    let detail = "too many requests".into();
+    Event::Answered(Outcome::Throttled { retry_after, detail, taken: Taken::No })
+}
+
+fn unavailable() -> Event {
+    let detail = "the server answered 503".into();
+    Event::Answered(Outcome::Throttled { retry_after: None, detail, taken: Taken::Perhaps })
 }
 
 fn silence() -> Event {

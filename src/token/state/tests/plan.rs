@@ -66,6 +66,11 @@ fn a_life_shorter_than_an_exchange_leaves_a_pause() {
     machine.sends();
     machine.now = machine.now.plus(SECOND);
     machine.hears(Event::Answered(Outcome::Granted(short))).hears(Event::Persisted);
+    machine.plans_within(10 * SECOND, 10 * SECOND);
+    let short = Issue { life: Some(SECOND), ..issue(3) };
+    machine.sends();
+    machine.now = machine.now.plus(SECOND);
+    machine.hears(Event::Answered(Outcome::Granted(short))).hears(Event::Persisted);
     machine.plans_within(SECOND / 10, SECOND / 10);
 }
 

@@ -66,7 +66,8 @@ fn requests_wait_for_a_try_that_comes_soon_and_not_for_ever() {
     }
     machine.does("Close, Settle");
     assert!(tries >= 3, "{tries}");
-    machine.hears(Event::Rejected(Generation(1))).does("Settle").shows("Ready 1");
+    machine.hears(Event::Rejected(Generation(1))).does("Probe").shows("Ready 1");
+    machine.hears(Event::Probed(Oracle::Alive)).does("Close, Settle").shows("Ready 1");
 }
 
 #[test]

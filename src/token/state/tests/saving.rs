@@ -17,6 +17,18 @@ fn tokens_that_cannot_be_stored_are_used_and_written_until_they_are() {
 }
 
 #[test]
+fn a_disk_that_hangs_does_not_keep_tokens_from_requests() {
+    let mut machine = Machine::rotating();
+    machine.sends().hears(granted(2)).does("Persist 3").after(4 * SECOND).does("").shows("Hold");
+    machine.after(SECOND).does("Publish Ready 2").stands(Standing::Unsaved).explains("the disk");
+    assert!(machine.state.must_finish());
+    let mut failing = machine.clone_of();
+    machine.hears(Event::Persisted).does("Close").stands(Standing::Active).explains("nothing");
+    failing.hears(Event::NotPersisted("input/output error".into())).stands(Standing::Unsaved);
+    failing.when_due().does("Persist 3").explains("input/output error");
+}
+
+#[test]
 fn no_token_is_spent_while_a_write_is_owed() {
     let mut machine = Machine::rotating();
     machine.sends().hears(granted(2)).hears(Event::NotPersisted("no space left".into()));

@@ -80,7 +80,8 @@ fn a_seed_does_not_bring_a_dead_token_back_into_use() {
     machine.hears(Event::Rejected(Generation(1))).takes_the_steps();
     machine.hears(refused(Refusal::DeadGrant)).hears(Event::Persisted).shows("SignInRequired");
     machine.hears(Event::Seeded(seed("new"))).does("Publish Expired").sends().shows("Hold");
-    machine.hears(throttled(None)).does("Publish Expired, Persist 5");
+    machine.hears(throttled(None)).does("Persist 5");
+    machine.hears(Event::Persisted).does("Publish Expired, Close");
 }
 
 #[test]
@@ -200,4 +201,38 @@ fn a_seed_that_another_process_gave_up_calls_for_no_exchange_of_the_grant() {
     machine.hears(Event::Seeded(seed("new"))).when_due().does("Open");
     machine.hears(Event::Opened(Some(stored))).does("Close").stands(Standing::Active);
     assert_eq!(machine.wait(), planned);
+}
+
+#[test]
+fn a_token_that_was_spent_is_not_taken_for_a_seed() {
+    let mut machine = Machine::rotating();
+    // A backup of the token in use, put into the seed's place.
+    machine.hears(Event::Seeded(seed("refresh-1"))).does("").stands(Standing::Active);
+    machine.sends().hears(granted(2)).hears(Event::Persisted);
+    machine.hears(Event::Seeded(seed("refresh-1"))).does("").stands(Standing::Active);
+    machine.restarts().hears(Event::Seeded(seed("refresh-1"))).does("").stands(Standing::Active);
+}
+
+#[test]
+fn an_earlier_seed_is_not_sent_again() {
+    let mut machine = Machine::signed_out();
+    for (number, text) in [(1, "one"), (2, "two")] {
+        machine.hears(Event::Seeded(seed(text))).sends().hears(granted(number));
+        machine.hears(Event::Persisted);
+    }
+    machine.hears(Event::Seeded(seed("one"))).does("").stands(Standing::Active);
+    machine.hears(Event::Seeded(seed("three"))).sends().hears(refused(Refusal::DeadGrant));
+    machine.hears(Event::Persisted).hears(Event::Seeded(seed("two"))).does("");
+    machine.hears(Event::Seeded(seed("three"))).does("").stands(Standing::Active);
+}
+
+#[test]
+fn a_grant_in_doubt_is_in_doubt_for_whoever_finds_a_seeds_exchange_too() {
+    let mut machine = Machine::rotating();
+    machine.loses_the_answer().hears(Event::Probed(Oracle::Unclear));
+    machine.hears(Event::Seeded(seed("new"))).sends().does("Publish Hold, Send new");
+    machine.restarts().hears(Event::Opened(None)).does("Probe");
+    machine.hears_all([Event::Probed(Oracle::Dead), Event::Probed(Oracle::Dead)]).goes_on();
+    machine.hears(refused(Refusal::DeadGrant));
+    assert_eq!(machine.state.loss(), Some(Loss::AnswerLost));
 }

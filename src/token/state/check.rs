@@ -1,0 +1,57 @@
+//! Does the upstream refuse the access token, or only what one request asked for?
+//!
+//! A 401 is usually answered with an exchange. Where there can be none, because the grant is lost, the
+//! authorization server does not answer, or a personal access token cannot be exchanged, one path that
+//! always says 401 must not take a living token from everybody, and a dead token must not make the
+//! callers see 401s for our own trouble. So the upstream is asked what is always allowed.
+
+use std::time::Duration;
+
+use crate::clock::{Deadline, Moment};
+
+use super::{Action, Kind, Life, Oracle, Outlook, Phase, State};
+
+/// How often a token that seems to be dead is asked about again.
+pub(super) const AGAIN: Duration = Duration::from_secs(300);
+
+impl State {
+    /// Whether a 401 is a question to the upstream, because there is no exchange that could cure it.
+    pub(super) fn may_check(&self, now: Moment) -> bool {
+        let in_trouble = match self.outlook {
+            Outlook::Lost(_) | Outlook::Misconfigured(_) => true,
+            Outlook::Retry { failures, .. } => failures > 0,
+            Outlook::Scheduled | Outlook::SignedOut => false,
+        };
+        let interval = self.policy.unauthorized_interval;
+        self.is_idle()
+            && self.kind != Kind::Fixed
+            && in_trouble
+            && self.checked.is_none_or(|at| now.since(at) >= interval)
+    }
+
+    /// Whether it is time to ask about a token that was taken for dead.
+    pub(super) fn owes_check(&self, now: Moment) -> bool {
+        let doomed = self.is_dead() || self.kind == Kind::Fixed && self.is_refused();
+        self.is_idle() && doomed && self.check_at.is_some_and(|at| at.is_due(now))
+    }
+
+    fn is_idle(&self) -> bool {
+        self.phase == Phase::Resting && self.life == Life::Going && self.grant.is_some()
+    }
+
+    pub(super) fn check(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        self.checked = Some(now);
+        self.perform(Phase::Checking, Action::Probe { after: Duration::ZERO }, actions);
+    }
+
+    pub(super) fn was_checked(&mut self, oracle: Oracle, now: Moment, actions: &mut Vec<Action>) {
+        let generation = self.grant.as_ref().map(|grant| grant.generation);
+        match oracle {
+            Oracle::Alive => (self.refused, self.dead) = (None, None),
+            Oracle::Dead => (self.refused, self.dead) = (generation, generation),
+            Oracle::Unclear => {}
+        }
+        self.check_at = Some(Deadline::after(now, AGAIN));
+        self.rest(actions);
+    }
+}
