@@ -217,8 +217,8 @@ impl Refresher {
         self.decide(Event::Asked);
         let planned = self.state.next().map(|next| next.remaining(clock::now()));
         match (&self.performing, self.state.standing(), planned) {
+            (_, Standing::Lost | Standing::SignedOut, _) | (None, _, None) => Asked::Useless,
             (Some(_), _, _) => Asked::Begun,
-            (None, Standing::Lost | Standing::SignedOut, _) | (None, _, None) => Asked::Useless,
             (None, _, Some(wait)) => Asked::Planned { wait },
         }
     }

@@ -16,17 +16,21 @@ pub(super) const AGAIN: Duration = Duration::from_secs(300);
 
 impl State {
     /// Whether a 401 is a question to the upstream, because there is no exchange that could cure it.
-    pub(super) fn may_check(&self, now: Moment) -> bool {
-        let in_trouble = match self.outlook {
-            Outlook::Lost(_) | Outlook::Misconfigured(_) => true,
-            Outlook::Retry { failures, .. } => failures > 0,
-            Outlook::Scheduled | Outlook::SignedOut => false,
-        };
+    pub(super) fn wants_check(&self) -> bool {
+        self.kind != Kind::Fixed
+            && match self.outlook {
+                Outlook::Lost(_) | Outlook::Misconfigured(_) => true,
+                Outlook::Retry { failures, .. } => failures > 0,
+                Outlook::Scheduled | Outlook::SignedOut => false,
+            }
+    }
+
+    /// Asks, unless it was asked a moment ago.
+    pub(super) fn check_if_new(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let interval = self.policy.unauthorized_interval;
-        self.is_idle()
-            && self.kind != Kind::Fixed
-            && in_trouble
-            && self.checked.is_none_or(|at| now.since(at) >= interval)
+        if self.is_idle() && self.checked.is_none_or(|at| now.since(at) >= interval) {
+            self.check(now, actions);
+        }
     }
 
     /// Whether it is time to ask about a token that was taken for dead.

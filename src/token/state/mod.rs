@@ -98,6 +98,8 @@ pub struct State {
     /// When that was asked last, and when it is to be asked again.
     checked: Option<Moment>,
     check_at: Option<Deadline>,
+    /// What waits until nothing is being performed.
+    wish: Wish,
     /// An exchange of another process that was announced and whose end was not seen.
     foreign: Foreign,
     life: Life,
@@ -120,6 +122,16 @@ struct Pending {
     seed: Seed,
     /// An exchange of it whose answer never came.
     doubt: Option<Doubt>,
+}
+
+/// What came while something else was being performed that will not bring a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Nothing,
+    /// The operator wants a new token.
+    Exchange,
+    /// A 401 wants to know about the token.
+    Check,
 }
 
 /// What another process was seen to be doing.
@@ -199,6 +211,7 @@ pub fn step(mut state: State, event: Event, now: Moment) -> (State, Vec<Action>)
     let mut actions = Vec::new();
     state.apply(event, now, &mut actions);
     state.take_up_seed(now);
+    state.take_up_wish(now, &mut actions);
     state.show(now, &mut actions);
     state.settle(now, &mut actions);
     (state, actions)
@@ -226,6 +239,7 @@ impl State {
             dead: None,
             checked: None,
             check_at: None,
+            wish: Wish::Nothing,
             foreign: Foreign::Nothing,
             life: Life::Going,
             breaker: Breaker::default(),

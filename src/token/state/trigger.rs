@@ -10,7 +10,9 @@ use super::super::grant::Seed;
 use super::super::record::Record;
 use super::doubt::Doubt;
 use super::view::Waiting;
-use super::{Action, Client, Foreign, Issue, Kind, Life, Outlook, Pending, Phase, Purpose, State};
+use super::{
+    Action, Client, Foreign, Issue, Kind, Life, Outlook, Pending, Phase, Purpose, State, Wish,
+};
 
 impl State {
     pub(super) fn tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
@@ -56,8 +58,8 @@ impl State {
         if self.grant.as_ref().is_none_or(|grant| grant.generation != generation) {
             return;
         }
-        if self.may_check(now) {
-            self.check(now, actions);
+        if self.wants_check() {
+            self.wish = Wish::Check;
             return;
         }
         if self.refused != Some(generation) && self.kind == Kind::Fixed {
@@ -82,8 +84,11 @@ impl State {
     /// The operator's wish is obeyed as soon as the server and the least time between exchanges allow.
     pub(super) fn asked(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let stuck = matches!(self.outlook, Outlook::Lost(_) | Outlook::SignedOut);
-        let free = self.phase == Phase::Resting && self.life == Life::Going;
-        if !free || stuck || self.kind == Kind::Fixed {
+        if self.life == Life::Ending || stuck || self.kind == Kind::Fixed {
+            return;
+        }
+        if self.phase != Phase::Resting {
+            self.wish = Wish::Exchange;
             return;
         }
         let pause = self.begun.map_or(Duration::ZERO, |begun| {
@@ -95,6 +100,23 @@ impl State {
         }
         self.outlook = Outlook::Retry { at, failures: self.failures() };
         self.tick(now, actions);
+    }
+
+    /// What waited for the end of something else. An exchange that has brought a token meanwhile is
+    /// what the operator wanted.
+    pub(super) fn take_up_wish(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if matches!(self.phase, Phase::Sending | Phase::Persisting { successor: Some(_), .. }) {
+            self.wish = Wish::Nothing;
+        }
+        if self.phase != Phase::Resting {
+            return;
+        }
+        match std::mem::replace(&mut self.wish, Wish::Nothing) {
+            Wish::Nothing => {}
+            Wish::Exchange => self.asked(now, actions),
+            Wish::Check if self.wants_check() => self.check_if_new(now, actions),
+            Wish::Check => {}
+        }
     }
 
     /// The seed that the operator provided last counts, and it waits for the end of an exchange.

@@ -34,7 +34,7 @@ fn no_token_is_spent_while_a_write_is_owed() {
     machine.sends().hears(granted(2)).hears(Event::NotPersisted("no space left".into()));
     machine.hears(Event::Asked).does("").hears(Event::Rejected(Generation(2))).does("Settle");
     machine.hears(Event::Seeded(seed("new"))).does("").when_due().hears(Event::Persisted);
-    machine.does("Close").sends().does("Publish Hold, Send new");
+    machine.does("Close, Open").takes_the_steps().does("Publish Hold, Send new");
 }
 
 #[test]
