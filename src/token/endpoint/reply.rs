@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
+use secrecy::zeroize::Zeroize;
 use serde_json::{Map, Value};
 
 use super::super::bearer::{AccessToken, RefreshToken};
@@ -17,15 +18,15 @@ use super::super::state::{Doubtful, Issue, Outcome, Refusal};
 
 /// The outcome of an answer whose head arrived. `content` is what came of it, `None` when that is too
 /// large. JSON cannot be cut off and complete, so what can be read is what was meant.
-pub(super) fn classify(
+pub fn classify(
     status: StatusCode,
     fields: &HeaderMap,
     content: Option<&[u8]>,
     now: Timestamp,
 ) -> Outcome {
-    let object = content.and_then(|content| serde_json::from_slice::<Map<_, _>>(content).ok());
+    let object = content.and_then(|content| serde_json::from_slice(content).ok().map(Object));
     if status.is_success() {
-        return match object.as_ref().map(|object| issue(object, now)) {
+        return match object.as_ref().map(|object| issue(&object.0, now)) {
             Some(Ok(issue)) => Outcome::Granted(issue),
             Some(Err(why)) => doubt(why.to_owned(), Doubtful::Silence),
             None => doubt("its answer was not complete JSON".into(), Doubtful::Silence),
@@ -38,9 +39,22 @@ pub(super) fn classify(
     if status.is_server_error() {
         return doubt(said, Doubtful::ServerError);
     }
-    match object.as_ref().and_then(|object| refusal(status, object)) {
+    match object.as_ref().and_then(|object| refusal(status, &object.0)) {
         Some(refusal) => Outcome::Refused(refusal),
         None => Outcome::Throttled { retry_after: retry_after(fields, now), detail: said },
+    }
+}
+
+/// The JSON of an answer. The tokens in it are wiped with it.
+struct Object(Map<String, Value>);
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        for value in self.0.values_mut() {
+            if let Value::String(text) = value {
+                text.zeroize();
+            }
+        }
     }
 }
 
