@@ -69,7 +69,7 @@ fn dashed(name: &str) -> Cow<'_, str> {
 }
 
 /// Drops from a request what does not pass.
-pub(super) fn clean_request(fields: &mut HeaderMap) {
+pub fn clean_request(fields: &mut HeaderMap) {
     drop_nominated(fields);
     drop_named(fields, |name| {
         let plain = dashed(name);
@@ -81,14 +81,14 @@ pub(super) fn clean_request(fields: &mut HeaderMap) {
 }
 
 /// Drops from a response what does not pass.
-pub(super) fn clean_response(fields: &mut HeaderMap) {
+pub fn clean_response(fields: &mut HeaderMap) {
     drop_nominated(fields);
     drop_named(fields, |name| is_hop_by_hop(name) || is_for_browsers(name));
 }
 
 /// Drops from a response's trailers what does not pass. RFC 9110 §6.5.1: nothing in a trailer may
 /// frame, route or authorise the message that it ends.
-pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
+pub fn clean_trailers(trailers: &mut HeaderMap) {
     drop_named(trailers, |name| {
         is_hop_by_hop(name) || is_for_browsers(name) || is_essential(name) || name == "trailer"
     });
