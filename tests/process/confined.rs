@@ -1,12 +1,13 @@
 //! What is in the memory of the real binary stays there, whoever of its own user asks.
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt, chown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
 use rustix::process::{Signal, geteuid};
+use webwork_sidecar::token::state::Standing;
 
 use crate::support::{Credential, Outcome, Place, Process, Service, binary, left_out, until};
 
@@ -118,5 +119,61 @@ fn every_command_that_reads_secrets_is_confined() {
         let at = |call: &str| calls.find(call).unwrap_or_else(|| panic!("no {call} in {calls}"));
         let read = at("sidecar.toml");
         assert!(at("PR_SET_DUMPABLE") < read && at("RLIMIT_CORE") < read, "{arguments:?}: {calls}");
+    }
+}
+
+/// How often a text stands in the memory of a process.
+fn copies(process: &Process, text: &str) -> usize {
+    let maps = fs::read_to_string(format!("/proc/{}/maps", process.pid())).unwrap();
+    let memory = File::open(format!("/proc/{}/mem", process.pid())).unwrap();
+    let readable = maps.lines().filter(|line| line.split(' ').nth(1).unwrap().starts_with('r'));
+    readable
+        .map(|line| {
+            let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
+            let at = |digits| u64::from_str_radix(digits, 16).unwrap();
+            let mut bytes = vec![0; usize::try_from(at(end) - at(start)).unwrap()];
+            // The kernel's own pages cannot be read, and nothing of ours is in them.
+            memory.read_exact_at(&mut bytes, at(start)).ok();
+            String::from_utf8_lossy(&bytes).matches(text).count()
+        })
+        .sum()
+}
+
+/// The tokens that are stored.
+fn tokens(place: &Place) -> [String; 2] {
+    let record: serde_json::Value =
+        serde_json::from_slice(&fs::read(place.grant_file()).unwrap()).unwrap();
+    ["access_token", "refresh_token"].map(|name| {
+        let token = record["grant"][name].as_str().unwrap();
+        // Its end: no other token has it, and a part of it in a reused buffer does not count.
+        token[token.len() - 40..].to_owned()
+    })
+}
+
+#[test]
+fn little_is_left_in_memory_of_a_token_that_is_spent() {
+    if !geteuid().is_root() {
+        return left_out("only root can read the memory of a sidecar");
+    }
+    let service = Service::quiet();
+    let place = Place::rotating(&service, 0.5);
+    let sidecar = place.run();
+    sidecar.has_token();
+    let spent = tokens(&place);
+    for generation in 2..5 {
+        assert_eq!(sidecar.get("/api/v2/workspaces").status, 200);
+        sidecar.order_exchange();
+        sidecar.until("the next token", |report| {
+            report.token.generation.0 == generation && report.token.state == Standing::Active
+        });
+    }
+    let live = tokens(&place);
+    for (token, name) in live.iter().zip(["access token", "refresh token"]) {
+        assert!(copies(&sidecar, token) > 0, "the {name} in use is found");
+    }
+    // A buffer of hyper that received it, one that sent it, and one of rustls between them.
+    for (token, name) in spent.iter().zip(["access token", "refresh token"]) {
+        let copies = copies(&sidecar, token);
+        assert!(copies <= 3, "{copies} copies of a spent {name}");
     }
 }
