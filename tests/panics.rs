@@ -57,12 +57,15 @@ fn the_process_that_panics() {
         _ => {}
     }
     assert!(thread::spawn(|| panic!("{CANARY}")).join().is_err());
-    let result: Result<(), String> = Err(CANARY.to_owned());
-    assert!(thread::spawn(move || result.unwrap()).join().is_err());
+    assert!(thread::spawn(|| failed().unwrap()).join().is_err());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let ended = runtime.block_on(async { tokio::spawn(async { panic!("{CANARY}") }).await });
     let error = ended.unwrap_err();
     assert!(error.to_string().contains(CANARY), "what tokio tells needs no Defect any more");
     let defect = std::io::Error::from(Defect::from(error));
     eprintln!("Defect: {defect}");
+}
+
+fn failed() -> Result<(), String> {
+    Err(CANARY.to_owned())
 }
