@@ -39,7 +39,9 @@ pub fn classify(
     if status.is_server_error() {
         return doubt(said, Doubtful::ServerError);
     }
-    match object.as_ref().and_then(|object| refusal(status, &object.0)) {
+    // RFC 6749 §5.2: errors come with 400 or 401. A redirect speaks for whoever is in between.
+    let told = object.as_ref().filter(|_| status.is_client_error());
+    match told.and_then(|object| refusal(status, &object.0)) {
         Some(refusal) => Outcome::Refused(refusal),
         None => Outcome::Throttled { retry_after: retry_after(fields, now), detail: said },
     }
@@ -243,6 +245,7 @@ mod tests {
             (403, "<html>blocked</html>"),
             (404, ""),
             (302, ""),
+            (302, r#"{"error":"invalid_grant"}"#),
             (429, "<html></html>"),
             (429, r#"{"message":"Too Many Attempts."}"#),
             (503, r#"{"error":"invalid_grant"}"#),
