@@ -88,7 +88,7 @@ pub fn clean_response(fields: &mut HeaderMap) {
 
 /// Drops from a response's trailers what does not pass. RFC 9110 §6.5.1: nothing in a trailer may
 /// frame, route or authorise the message that it ends.
-pub fn clean_trailers(trailers: &mut HeaderMap) {
+pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
     drop_named(trailers, |name| {
         is_hop_by_hop(name) || is_for_browsers(name) || is_essential(name) || name == "trailer"
     });
