@@ -3,10 +3,15 @@
 //! Redaction lives on the type of the field, never on the struct around it: a struct may derive
 //! `Debug` freely, and a log line that prints it shows [`Fingerprint`]s. There is no `Display`, no
 //! `Serialize` and no `Deref`; the one way to the text is [`Secret::expose`], so that `grep expose`
-//! lists every place where a secret leaves this type. The memory is wiped when the last owner drops it.
+//! lists every place where a secret leaves this type.
+//!
+//! The memory is wiped when its owner drops it, and so is every copy that is made on the way in or out.
+//! What a socket is given is out of reach: buffers of hyper and rustls are freed as they are.
 
 use std::fmt;
 
+use bytes::Bytes;
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
@@ -16,9 +21,10 @@ use sha2::{Digest, Sha256};
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes the text over; the copy that was passed in is wiped with it.
+    /// Takes the text over; the copy that was passed in is wiped.
     pub fn new(text: String) -> Self {
-        Self(SecretString::from(text))
+        // To shrink the text to its length could move it, and leave it behind where it was.
+        Self(SecretString::from(Zeroizing::new(text).as_str()))
     }
 
     /// The text itself. Never hand the result to a formatter.
@@ -26,9 +32,24 @@ impl Secret {
         self.0.expose_secret()
     }
 
+    /// The text as bytes to be sent; wiped when the last of their owners drops them. Never hand the
+    /// result to a formatter.
+    pub fn expose_bytes(self) -> Bytes {
+        Bytes::from_owner(Sent(self))
+    }
+
     /// What may be shown instead of the text.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(self.expose())
+    }
+}
+
+/// Owns the bytes that are sent.
+struct Sent(Secret);
+
+impl AsRef<[u8]> for Sent {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose().as_bytes()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::net::listen::Listeners;
 use crate::net::serve::{self, Content, Limit, Terms, serve};
 use crate::proxy::core::Gate;
 use crate::telemetry::Meter;
+use crate::telemetry::panics::Defect;
 use crate::token::refresher::Refresher;
 
 use super::StartError;
@@ -103,7 +104,7 @@ impl Admin {
             doors.spawn_local(serve(sockets, self.terms.clone(), page));
         }
         while let Some(ended) = doors.join_next().await {
-            ended.unwrap_or_else(|error| Err(io::Error::other(error)))?;
+            ended.map_err(Defect::from)??;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::net::connect::Dial;
 use crate::net::drain;
 use crate::net::tls::Trust;
+use crate::telemetry::panics::Defect;
 use crate::token::current::{Access, Bearer};
 use crate::token::endpoint::{Line, Reply};
 use crate::token::refresher::{Handle, Refresher};
@@ -90,7 +91,7 @@ async fn checked(config: Config, online: bool) -> Result<(), Failure> {
     let working = tokio::spawn(refresher.run(drain.clone(), drain));
     let result = tokio::time::timeout(LIMIT, tried(handle, &upstream)).await;
     drainer.drain(Duration::ZERO);
-    working.await?;
+    working.await.map_err(Defect::from)?;
     result.map_err(|_| "no answer in time")?
 }
 

@@ -2,6 +2,7 @@
 
 mod ask;
 mod check;
+mod confine;
 mod demo;
 mod exit;
 pub mod init;
@@ -20,6 +21,7 @@ use clap::{Parser, Subcommand};
 pub use exit::Exit;
 
 use crate::config::{self, Config, Environment, Source};
+use crate::telemetry::panics;
 
 use style::complain;
 
@@ -88,8 +90,12 @@ impl ConfigFile {
     }
 }
 
-/// Performs what the arguments say.
+/// Performs what the arguments say. Every command may read secrets, so each is confined first.
 pub fn perform(arguments: Arguments) -> Exit {
+    panics::mute();
+    for exposure in confine::confine() {
+        complain(format_args!("warning: {exposure}"));
+    }
     match arguments.command {
         Command::Run(run) => run.perform(),
         Command::Demo(demo) => demo.perform(),

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::DeTable;
 
+use crate::secret::Secret;
+
 use super::error::{Errors, Excerpt, Place, Problem};
 use super::file::{self, Loaded, Privacy, Unreadable};
 use super::syntax;
@@ -14,13 +16,16 @@ use super::watched::Watched;
 /// Largest configuration file in KiB; the reference file has about 10.
 const LARGEST: u64 = 1024;
 
+/// U+FEFF, which some editors put before a text.
+const MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// Names of keys whose value is a secret.
 pub(super) const SECRETS: [&str; 4] = ["client_secret", "refresh_token", "token", "caller_key"];
 
-/// The text of a configuration file.
+/// The text of a configuration file, wiped when dropped: there may be secrets in it.
 pub(super) struct Document {
     path: PathBuf,
-    text: String,
+    text: Secret,
     privacy: Privacy,
     watched: Watched,
 }
@@ -35,12 +40,12 @@ impl Document {
             ),
             other => Problem::new(place(), format!("the configuration file {other}")),
         })?;
-        let Loaded { content: bytes, privacy, watched } = loaded;
-        let bytes = match bytes.strip_prefix(b"\xEF\xBB\xBF") {
-            Some(rest) => rest.to_vec(),
-            None => bytes,
-        };
-        let document = |text| Self { path: path.to_owned(), text, privacy, watched };
+        let Loaded { content: mut bytes, privacy, watched } = loaded;
+        if bytes.starts_with(MARK) {
+            bytes.drain(..MARK.len());
+        }
+        let document =
+            |text| Self { path: path.to_owned(), text: Secret::new(text), privacy, watched };
         match String::from_utf8(bytes) {
             Ok(text) => Ok(document(text)),
             Err(error) => {
@@ -55,7 +60,7 @@ impl Document {
 
     /// The tables of the file, or everything that is wrong with its syntax.
     pub(super) fn parse(&self) -> Result<Spanned<DeTable<'_>>, Errors> {
-        let (table, errors) = DeTable::parse_recoverable(&self.text);
+        let (table, errors) = DeTable::parse_recoverable(self.text());
         if errors.is_empty() { Ok(table) } else { Err(syntax::explained(self, &errors)) }
     }
 
@@ -68,7 +73,7 @@ impl Document {
     }
 
     pub(super) fn text(&self) -> &str {
-        &self.text
+        self.text.expose()
     }
 
     pub(super) fn privacy(&self) -> Privacy {
@@ -77,7 +82,7 @@ impl Document {
 
     /// The place of a byte of the text.
     pub(super) fn place(&self, offset: usize) -> Place {
-        let before = self.text.get(..offset).unwrap_or(&self.text);
+        let before = self.text().get(..offset).unwrap_or(self.text());
         let line = before.matches('\n').count() + 1;
         let column = before[line_start(before)..].chars().count() + 1;
         Place::Line { file: self.path.clone(), line, column }
@@ -88,11 +93,11 @@ impl Document {
     /// shown; neither is a line with another value or a secret's name before it, nor one with a
     /// password in a URL.
     pub(super) fn excerpt(&self, span: Range<usize>) -> Option<Excerpt> {
-        let before = self.text.get(..span.start)?;
+        let before = self.text().get(..span.start)?;
         let start = line_start(before);
         let lead = &before[start..];
-        let rest = self.text.get(span.end..)?;
-        let meant = self.text.get(span)?.lines().next().unwrap_or_default();
+        let rest = self.text().get(span.end..)?;
+        let meant = self.text().get(span)?.lines().next().unwrap_or_default();
         let closing = &rest[..rest.len() - rest.trim_start_matches(']').len()];
         let text = format!("{lead}{meant}{closing}");
         let mut words = lead.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
@@ -123,15 +128,15 @@ mod tests {
     fn document(text: &str) -> Document {
         let file = tempfile::NamedTempFile::new().unwrap();
         let Loaded { privacy, watched, .. } = file::load(file.path(), 1).unwrap();
-        Document { path: "a.toml".into(), text: text.into(), privacy, watched }
+        Document { path: "a.toml".into(), text: Secret::new(text.into()), privacy, watched }
     }
 
     #[test]
     fn places_count_characters_from_one() {
         let document = document("a = 1\nb = \"\u{e9}\u{e9}\" # c\n");
         assert_eq!(document.place(0).to_string(), "a.toml:1:1");
-        assert_eq!(document.place(document.text.find('#').unwrap()).to_string(), "a.toml:2:10");
-        assert_eq!(document.place(document.text.len()).to_string(), "a.toml:3:1");
+        assert_eq!(document.place(document.text().find('#').unwrap()).to_string(), "a.toml:2:10");
+        assert_eq!(document.place(document.text().len()).to_string(), "a.toml:3:1");
     }
 
     #[test]

@@ -6,6 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::secret::Secret;
+
 use super::env::variable_of;
 use super::file::{self, Loaded, Privacy, Unreadable};
 use super::reader::{Found, Layer, Reader};
@@ -139,8 +141,10 @@ impl Reader<'_> {
             })?;
         self.watched.push(watched);
         let text = String::from_utf8(content)
+            .map(Secret::new)
             .map_err(|_| format!("the file {shown} is not text (UTF-8)"))?;
-        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let text = text.expose();
+        let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         one_line(text)
             .and_then(|()| check(text.to_owned()))

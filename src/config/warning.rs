@@ -9,7 +9,7 @@ use crate::net::listen::Address;
 pub enum Warning {
     /// A variable of the environment is seen by every child process and in `/proc`.
     #[error(
-        "{variable} holds a secret, and the environment is readable for others; put the secret into a file and name it in {variable}_FILE"
+        "{variable} holds a secret, and the environment is readable for others; put the secret into a file, or a systemd credential, and name that in {variable}_FILE"
     )]
     SecretInEnvironment {
         /// The variable.

@@ -15,6 +15,7 @@ use crate::net::listen::Socket;
 use crate::net::serve::{Terms, serve};
 use crate::net::tls::Trust;
 use crate::net::upstream::{self, Pool};
+use crate::telemetry::panics::Defect;
 use crate::token::current::CurrentToken;
 
 /// What one core works with. Made on one thread and run on another.
@@ -63,7 +64,7 @@ impl Core {
                 serving.spawn_local(serve(sockets, self.terms.clone(), forward));
             }
             while let Some(served) = serving.join_next().await {
-                served.unwrap_or_else(|error| Err(io::Error::other(error)))?;
+                served.map_err(Defect::from)??;
             }
             Ok(())
         });

@@ -69,7 +69,7 @@ fn dashed(name: &str) -> Cow<'_, str> {
 }
 
 /// Drops from a request what does not pass.
-pub(super) fn clean_request(fields: &mut HeaderMap) {
+pub fn clean_request(fields: &mut HeaderMap) {
     drop_nominated(fields);
     drop_named(fields, |name| {
         let plain = dashed(name);
@@ -81,7 +81,7 @@ pub(super) fn clean_request(fields: &mut HeaderMap) {
 }
 
 /// Drops from a response what does not pass.
-pub(super) fn clean_response(fields: &mut HeaderMap) {
+pub fn clean_response(fields: &mut HeaderMap) {
     drop_nominated(fields);
     drop_named(fields, |name| is_hop_by_hop(name) || is_for_browsers(name));
 }

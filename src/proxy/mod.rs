@@ -5,7 +5,7 @@
 
 mod access;
 pub mod core;
-mod fields;
+pub mod fields;
 mod replay;
 mod request;
 mod response;

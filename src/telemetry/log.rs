@@ -1,10 +1,13 @@
 //! The log: text for a terminal, JSON for machines, on standard error.
 
-use std::io::IsTerminal;
-use std::panic;
+use std::io::{self, IsTerminal};
 
-use tracing::Level;
+use tracing::{Dispatch, Level};
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::format::debug_fn;
+
+use super::printable;
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,26 +36,118 @@ pub enum Format {
     Json,
 }
 
-/// Starts the log of this process; a second call changes nothing. From here on a panic is one line
-/// that names its place: what a panic says could quote a secret.
+/// Starts the log of this process; a second call changes nothing.
 pub fn start(config: &Config) {
-    let stderr = std::io::stderr;
-    let terminal = stderr().is_terminal();
-    let lines = fmt().with_max_level(config.level).with_writer(stderr);
-    let started = match config.format {
-        Format::Text => lines.with_ansi(terminal).try_init(),
-        Format::Auto if terminal => lines.with_ansi(true).try_init(),
-        Format::Json | Format::Auto => lines
+    let screen = if io::stderr().is_terminal() { Screen::Terminal } else { Screen::Elsewhere };
+    tracing::dispatcher::set_global_default(lines(config, screen, io::stderr)).ok();
+}
+
+/// Where the lines go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Screen {
+    Terminal,
+    Elsewhere,
+}
+
+/// What turns events into lines.
+fn lines<W, M>(config: &Config, screen: Screen, open: M) -> Dispatch
+where
+    W: io::Write + 'static,
+    M: Fn() -> W + Send + Sync + 'static,
+{
+    let lines = fmt().with_max_level(config.level);
+    match (config.format, screen) {
+        (Format::Text, _) | (Format::Auto, Screen::Terminal) => lines
+            .with_ansi(screen == Screen::Terminal)
+            .fmt_fields(debug_fn(printable::field).delimited(" "))
+            .with_writer(open)
+            .into(),
+        (Format::Json, _) | (Format::Auto, Screen::Elsewhere) => lines
             .json()
             .flatten_event(true)
             .with_current_span(false)
             .with_span_list(false)
-            .try_init(),
-    };
-    if started.is_ok() {
-        panic::set_hook(Box::new(|panicked| {
-            let place = panicked.location().map(ToString::to_string).unwrap_or_default();
-            tracing::error!(place, "a defect ended a task; please report it");
-        }));
+            .with_writer(move || printable::Json(open()))
+            .into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Everything that a log was given to write.
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The lines of what `say` logs.
+    fn logged(format: Format, screen: Screen, say: impl FnOnce()) -> String {
+        let paper = Paper::default();
+        let copy = paper.clone();
+        let config = Config { format, level: Level::TRACE };
+        let dispatch = lines(&config, screen, move || copy.clone());
+        tracing::dispatcher::with_default(&dispatch, say);
+        let bytes = std::mem::take(&mut *paper.0.lock().unwrap());
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// Every control character, those of ASCII and the others.
+    fn controls() -> String {
+        ('\0'..='\u{9f}').filter(|character| character.is_control()).collect()
+    }
+
+    fn say_controls() {
+        let controls = controls();
+        let shown = format_args!("a{controls}z");
+        tracing::info!(text = controls, %controls, ?shown, "b{controls}y");
+    }
+
+    #[test]
+    fn an_event_is_one_line_without_control_characters_in_either_format() {
+        for format in [Format::Text, Format::Json] {
+            let text = logged(format, Screen::Elsewhere, say_controls);
+            let line = text.strip_suffix('\n').unwrap();
+            assert!(!line.contains(char::is_control), "{format:?}: {line:?}");
+        }
+    }
+
+    #[test]
+    fn a_terminal_gets_no_control_characters_but_our_colours() {
+        let text = logged(Format::Auto, Screen::Terminal, say_controls);
+        let quiet = logged(Format::Auto, Screen::Terminal, || tracing::info!("b"));
+        let controls = |text: &str| text.chars().filter(|it| it.is_control()).collect::<String>();
+        assert_eq!(controls(&text), controls(&quiet));
+        assert!(controls(&quiet).ends_with("\u{1b}\n"), "{quiet:?}");
+    }
+
+    #[test]
+    fn json_means_what_was_logged() {
+        let line = logged(Format::Json, Screen::Elsewhere, say_controls);
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let controls = controls();
+        assert_eq!(event["text"], controls);
+        assert_eq!(event["shown"], format!("a{controls}z"));
+        assert_eq!(event["message"], format!("b{controls}y"));
+    }
+
+    #[test]
+    fn text_is_read_by_people() {
+        let line = logged(Format::Text, Screen::Elsewhere, || {
+            tracing::warn!(path = "/api/caf\u{e9}\u{9b}31m", count = 2, "one\ntwo");
+        });
+        let told = r#" WARN webwork_sidecar::telemetry::log::tests: one\ntwo path="/api/café\u{9b}31m" count=2"#;
+        assert!(line.trim_end().ends_with(told), "{line}");
     }
 }

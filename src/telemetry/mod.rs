@@ -4,6 +4,8 @@
 //! other core writes; the [`Meter`] adds them up when somebody asks.
 
 pub mod log;
+pub mod panics;
+mod printable;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

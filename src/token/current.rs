@@ -11,6 +11,8 @@ use arc_swap::{ArcSwap, Guard};
 use http::HeaderValue;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::secret::Secret;
+
 use super::bearer::AccessToken;
 
 /// Number of the access token in use. Each token that is published gets the next one.
@@ -53,9 +55,10 @@ pub struct Bearer {
 impl Bearer {
     /// Builds `Bearer …` once, marked sensitive so that HPACK never indexes it and `Debug` hides it.
     pub fn new(generation: Generation, token: &AccessToken) -> Self {
-        let text = format!("Bearer {}", token.expose());
+        let text = Secret::new(["Bearer ", token.expose()].concat());
         // An `AccessToken` consists of characters that a field value may have.
-        let mut field = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer"));
+        let mut field = HeaderValue::from_maybe_shared(text.expose_bytes())
+            .unwrap_or(HeaderValue::from_static("Bearer"));
         field.set_sensitive(true);
         Self { generation, field }
     }

@@ -5,12 +5,12 @@
 //! (the [`Intent`]) before it starts. The secrets are exposed here, to be written, and nowhere else.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::scope::ScopeSet;
 use crate::secret::{Fingerprint, Secret};
 
-use super::bearer::{AccessToken, RefreshToken};
+use super::bearer::{AccessToken, MAX_LENGTH, RefreshToken};
 use super::current::Generation;
 use super::grant::Grant;
 use super::state::Loss;
@@ -20,6 +20,9 @@ const REMEMBERED: usize = 64;
 
 /// The version of the shape that this program reads and writes.
 const VERSION: u32 = 1;
+
+/// Room for any record, in bytes: two tokens of the largest size, and the rest.
+pub(super) const ROOM: usize = 2 * MAX_LENGTH + (4 << 10);
 
 /// What is stored of a rotating grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,10 +173,12 @@ impl Record {
             aside: self.aside,
             loss: self.loss,
         };
+        // With room for everything it never moves, and leaves no copy of a token behind.
+        let mut bytes = Vec::with_capacity(ROOM);
         // Maps with text keys and numbers: nothing that JSON could refuse.
-        let mut text = serde_json::to_string_pretty(&shape).unwrap_or_default();
-        text.push('\n');
-        Secret::new(text)
+        serde_json::to_writer_pretty(&mut bytes, &shape).ok();
+        bytes.push(b'\n');
+        Secret::new(String::from_utf8(bytes).unwrap_or_default())
     }
 
     /// Reads stored bytes.
@@ -229,8 +234,10 @@ struct Shape {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GrantShape {
-    access_token: String,
-    refresh_token: Option<String>,
+    #[serde(serialize_with = "exposed")]
+    access_token: Secret,
+    #[serde(serialize_with = "exposed_if_any")]
+    refresh_token: Option<Secret>,
     issued_at: Timestamp,
     expires_at: Option<Timestamp>,
     refresh_issued_at: Timestamp,
@@ -240,8 +247,9 @@ struct GrantShape {
 impl GrantShape {
     fn of(grant: &Grant) -> Self {
         Self {
-            access_token: grant.access.expose().to_owned(),
-            refresh_token: grant.refresh.as_ref().map(|token| token.expose().to_owned()),
+            access_token: Secret::new(grant.access.expose().to_owned()),
+            refresh_token: (grant.refresh.as_ref())
+                .map(|token| Secret::new(token.expose().to_owned())),
             issued_at: grant.issued,
             expires_at: grant.expires,
             refresh_issued_at: grant.refresh_issued,
@@ -250,16 +258,31 @@ impl GrantShape {
     }
 
     fn into_grant(self, generation: Generation) -> Result<Grant, InvalidRecord> {
-        let refresh = self.refresh_token.map(RefreshToken::new).transpose();
+        let text = |secret: &Secret| secret.expose().to_owned();
+        let refresh = self.refresh_token.as_ref().map(text).map(RefreshToken::new).transpose();
         Ok(Grant {
             generation,
-            access: AccessToken::new(self.access_token).map_err(|_| InvalidRecord::Token)?,
+            access: AccessToken::new(text(&self.access_token)).map_err(|_| InvalidRecord::Token)?,
             refresh: refresh.map_err(|_| InvalidRecord::Token)?,
             issued: self.issued_at,
             expires: self.expires_at,
             refresh_issued: self.refresh_issued_at,
             scope: self.scope,
         })
+    }
+}
+
+fn exposed<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose())
+}
+
+fn exposed_if_any<S: Serializer>(
+    secret: &Option<Secret>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(secret) => exposed(secret, serializer),
+        None => serializer.serialize_none(),
     }
 }
 

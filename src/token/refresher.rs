@@ -258,8 +258,8 @@ impl Refresher {
                 self.tools.line = done.line;
                 done.event
             }
-            (Err(error), Some(operation)) => {
-                tracing::error!(%error, "a defect ended a step of the exchange");
+            (Err(_), Some(operation)) => {
+                tracing::error!("a defect ended a step of the exchange");
                 operation.broken()
             }
             (Err(_), None) => return,

@@ -14,10 +14,12 @@
 
 mod clocks;
 mod commands;
+mod confined;
 mod crashes;
 mod disks;
 mod endings;
 mod kills;
+mod logged;
 mod offline;
 mod pairs;
 mod planted;

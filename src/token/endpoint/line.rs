@@ -6,17 +6,21 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use secrecy::zeroize::Zeroizing;
 
 use crate::net::connect::{ConnectError, Dial, connect};
 use crate::net::tls::Alpn;
 
 /// The largest answer that is read. DESIGN's limit; a real one has 2 KiB.
 const MAX_ANSWER: usize = 256 << 10;
+
+/// Room for an answer that need not move, which would leave a copy behind.
+const USUAL_ANSWER: usize = 8 << 10;
 
 /// A connection on which nothing was sent yet; TLS stands.
 #[derive(Debug)]
@@ -31,7 +35,8 @@ pub struct Reply {
     pub fields: HeaderMap,
     /// The content as far as it came; `None` if it is too large. Whether it is whole is for its reader
     /// to see: an answer that breaks off after its last brace has brought the tokens all the same.
-    pub content: Option<Bytes>,
+    /// It is wiped with the reply, for there may be tokens in it.
+    pub content: Option<Zeroizing<Vec<u8>>>,
 }
 
 /// Why there is no answer.
@@ -78,7 +83,7 @@ impl Line {
             None => LineError::NoAnswer("the connection broke before an answer came"),
         })?;
         let (head, mut body) = response.into_parts();
-        let mut content = BytesMut::new();
+        let mut content = Zeroizing::new(Vec::with_capacity(USUAL_ANSWER));
         loop {
             let frame = tokio::select! {
                 biased;
@@ -86,13 +91,12 @@ impl Line {
                 () = &mut patience => break,
             };
             let Some(Ok(frame)) = frame else { break };
-            content.extend(frame.into_data());
+            content.extend_from_slice(&frame.into_data().unwrap_or_default());
             if content.len() > MAX_ANSWER {
                 return Ok(Reply { status: head.status, fields: head.headers, content: None });
             }
         }
-        let content = Some(content.freeze());
-        Ok(Reply { status: head.status, fields: head.headers, content })
+        Ok(Reply { status: head.status, fields: head.headers, content: Some(content) })
     }
 }
 
@@ -170,7 +174,11 @@ mod tests {
             for end in [End::Close, End::Silence] {
                 let sent = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{text}");
                 let reply = reply_to(sent, end).await.unwrap();
-                assert_eq!(reply.content.as_deref(), Some(JSON.as_bytes()), "{head}");
+                assert_eq!(
+                    reply.content.as_deref().map(Vec::as_slice),
+                    Some(JSON.as_bytes()),
+                    "{head}"
+                );
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::net::tls::Trust;
 use crate::scope::ScopeSet;
 
 pub use line::{Line, LineError, Reply};
+pub use reply::classify;
 pub use request::AGENT;
 
 use super::Exchange;
@@ -84,9 +85,9 @@ impl TokenEndpoint {
             }
         };
         let now = clock::now().wall();
-        let content = reply.content.as_deref();
+        let content = reply.content.as_deref().map(Vec::as_slice);
         Exchanged {
-            outcome: reply::classify(reply.status, &reply.fields, content, now),
+            outcome: classify(reply.status, &reply.fields, content, now),
             clock_skew: reply::clock_skew(&reply.fields, now),
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
+use secrecy::zeroize::Zeroize;
 use serde_json::{Map, Value};
 
 use super::super::bearer::{AccessToken, RefreshToken};
@@ -17,16 +18,16 @@ use super::super::state::{Doubtful, Issue, Outcome, Refusal, Taken};
 
 /// The outcome of an answer whose head arrived. `content` is what came of it, `None` when that is too
 /// large. JSON cannot be cut off and complete, so what can be read is what was meant.
-pub(super) fn classify(
+pub fn classify(
     status: StatusCode,
     fields: &HeaderMap,
     content: Option<&[u8]>,
     now: Timestamp,
 ) -> Outcome {
     let content = content.map(|content| content.strip_prefix(BYTE_ORDER_MARK).unwrap_or(content));
-    let object = content.and_then(|content| serde_json::from_slice::<Map<_, _>>(content).ok());
+    let object = content.and_then(|content| serde_json::from_slice(content).ok().map(Object));
     if status.is_success() {
-        return match object.as_ref().map(|object| issue(object, now)) {
+        return match object.as_ref().map(|object| issue(&object.0, now)) {
             Some(Ok(issue)) => Outcome::Granted(issue),
             Some(Err(why)) => doubt(why.to_owned(), Doubtful::Silence),
             None => doubt("its answer was not complete JSON".into(), Doubtful::Silence),
@@ -46,10 +47,23 @@ pub(super) fn classify(
         status if status.is_server_error() => return doubt(said, Doubtful::ServerError),
         _ => {}
     }
-    match object.as_ref().and_then(|object| refusal(status, object)) {
+    // RFC 6749 §5.2: errors come with 400 or 401. A redirect speaks for whoever is in between.
+    let told = object.as_ref().filter(|_| status.is_client_error());
+    match told.and_then(|object| refusal(status, &object.0)) {
         Some(refusal) => Outcome::Refused(refusal),
-        None => {
-            throttled(Taken::No, format!("{said}, which no token endpoint does: check token_url"))
+        None => throttled(Taken::No, format!("{said} without an OAuth error: check token_url")),
+    }
+}
+
+/// The JSON of an answer. The tokens in it are wiped with it.
+struct Object(Map<String, Value>);
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        for value in self.0.values_mut() {
+            if let Value::String(text) = value {
+                text.zeroize();
+            }
         }
     }
 }
@@ -254,6 +268,7 @@ mod tests {
             (403, "<html>blocked</html>"),
             (404, ""),
             (302, ""),
+            (302, r#"{"error":"invalid_grant"}"#),
             (429, "<html></html>"),
             (429, r#"{"message":"Too Many Attempts."}"#),
             (503, r#"{"error":"invalid_grant"}"#),

@@ -8,6 +8,7 @@ use http::header::{
 };
 use http::{Method, Request};
 use http_body_util::Full;
+use secrecy::zeroize::Zeroizing;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use crate::net::origin::Origin;
@@ -28,7 +29,8 @@ pub(super) fn request(
     registration: &Registration,
     origin: &Origin,
 ) -> Result<Request<Full<Bytes>>, http::Error> {
-    let mut form = Serializer::new(String::new());
+    // With room for everything it never moves, and leaves no copy behind.
+    let mut form = Serializer::new(String::with_capacity(room(ask, scope, registration)));
     match ask {
         Ask::Refresh(token) => {
             form.append_pair("grant_type", "refresh_token");
@@ -63,7 +65,18 @@ pub(super) fn request(
             form.append_pair("client_id", &registration.client_id);
         }
     }
-    request.body(Full::from(form.finish()))
+    request.body(Full::from(Secret::new(form.finish()).expose_bytes()))
+}
+
+/// Enough for the form: each byte may become three.
+fn room(ask: &Ask, scope: &ScopeSet, registration: &Registration) -> usize {
+    const NAMES: usize = 128;
+    let asked = match ask {
+        Ask::Refresh(token) => token.expose().len(),
+        Ask::ClientCredentials => scope.to_string().len(),
+    };
+    let secret = registration.client_secret.as_ref().map_or(0, |secret| secret.expose().len());
+    NAMES + 3 * (asked + registration.client_id.len() + secret)
 }
 
 /// Path and query of the token endpoint.
@@ -78,9 +91,15 @@ fn target(registration: &Registration) -> String {
 /// RFC 6749 §2.3.1: id and secret are form-encoded first. Passport does not decode them (API.md §2),
 /// but its own ids and secrets come out the same either way.
 fn basic(client_id: &str, secret: &Secret) -> Result<HeaderValue, http::Error> {
-    let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = format!("{}:{}", encoded(client_id), encoded(secret.expose()));
-    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))?;
+    let room = 3 * (client_id.len() + secret.expose().len()) + 1;
+    let mut pair = Zeroizing::new(String::with_capacity(room));
+    pair.extend(byte_serialize(client_id.as_bytes()));
+    pair.push(':');
+    pair.extend(byte_serialize(secret.expose().as_bytes()));
+    let mut text = String::with_capacity("Basic ".len() + pair.len().div_ceil(3) * 4);
+    text.push_str("Basic ");
+    STANDARD.encode_string(pair.as_bytes(), &mut text);
+    let mut value = HeaderValue::from_maybe_shared(Secret::new(text).expose_bytes())?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -19,8 +19,7 @@ use rustix::fs::OFlags;
 
 use crate::secret::Secret;
 
-use super::super::bearer::MAX_LENGTH;
-use super::super::record::Record;
+use super::super::record::{ROOM, Record};
 use super::directory::{Directory, Lock, StoreError};
 
 const RECORD: &str = "grant.json";
@@ -28,9 +27,6 @@ const NEXT: &str = "grant.json.next";
 const INTENT: &str = "grant.json.intent";
 const PREVIOUS: &str = "grant.json.previous";
 const LOCK: &str = "lock";
-
-/// Room for a successor: two tokens of the largest size, and the rest of a record.
-const ROOM: usize = 2 * MAX_LENGTH + (4 << 10);
 
 /// The state directory as a store of one record.
 #[derive(Debug)]

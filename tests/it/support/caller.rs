@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Wire, soon};
+use super::{Wire, examine_reply, soon};
 
 /// A caller that writes what it likes.
 pub(crate) struct Caller<S>(Wire<S>);
@@ -50,7 +50,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Caller<S> {
             true => Default::default(),
             false => soon(self.0.content(&fields)).await.unwrap(),
         };
-        Reply { status, fields, content, trailers }
+        let reply = Reply { status, fields, content, trailers };
+        examine_reply(&reply);
+        reply
     }
 
     /// Reads a head, and none of the content.

@@ -11,10 +11,8 @@ use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::planted::examine_line;
 use super::soon;
-
-/// How every token of the simulator begins. No log line, page or error has any of it.
-pub(crate) const BEGINNINGS: [&str; 2] = ["eyJ0eXAi", "def50200"];
 
 /// The log of this process, from whichever thread and sidecar, down to the least important line.
 #[derive(Clone, Debug, Default)]
@@ -72,15 +70,6 @@ impl Log {
         let lines = text.lines().filter(|line| line.contains(path));
         lines.map(|line| serde_json::from_str(line).unwrap()).filter(about).collect()
     }
-
-    pub(crate) fn shows_no_token(&self) {
-        let text = self.text();
-        assert_eq!(text.lines().find(|line| shows_token(line)), None);
-    }
-}
-
-fn shows_token(line: &str) -> bool {
-    BEGINNINGS.iter().any(|beginning| line.contains(beginning))
 }
 
 impl Drop for Libraries {
@@ -90,11 +79,12 @@ impl Drop for Libraries {
 }
 
 impl io::Write for Log {
-    /// Gets a whole line. One of a library is kept only if it is evidence.
+    /// Gets a whole line. Those of libraries are examined and not kept.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let line = std::str::from_utf8(bytes).unwrap();
+        examine_line(line);
         let target = line.split("\"target\":\"").nth(1).unwrap_or_default();
-        if is_ours(target) || target.starts_with("access\"") || shows_token(line) {
+        if is_ours(target) || target.starts_with("access\"") {
             self.0.lock().unwrap().push_str(line);
         }
         Ok(bytes.len())

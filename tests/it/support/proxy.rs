@@ -21,7 +21,8 @@ use webwork_sidecar::telemetry::{Meter, Totals};
 use webwork_sidecar::token::bearer::AccessToken;
 use webwork_sidecar::token::current::{Access, Bearer, Generation, Publisher, Rejection, channel};
 
-use super::{Caller, Reply, Upstream, soon};
+use super::planted::nothing_was_logged;
+use super::{Caller, Log, Reply, Upstream, soon};
 
 pub(crate) fn bearer(generation: u64) -> Bearer {
     let token = AccessToken::new(format!("token-{generation}")).unwrap();
@@ -64,6 +65,8 @@ impl Start {
     }
 
     pub(crate) fn go(self) -> Proxy {
+        // From here on everything that this process logs is examined.
+        Log::of_process();
         let trust = Trust::load(self.upstream.ca_file.as_deref()).unwrap();
         let listeners = Listeners::bind(&self.listen, self.cores).unwrap();
         let (publisher, current, rejections) = channel();
@@ -152,6 +155,9 @@ impl Drop for Proxy {
         for thread in self.threads.drain(..) {
             let ended = thread.join();
             assert!(std::thread::panicking() || matches!(ended, Ok(Ok(()))), "{ended:?}");
+        }
+        if !std::thread::panicking() {
+            nothing_was_logged();
         }
     }
 }

@@ -5,15 +5,20 @@ use std::net::TcpListener;
 use std::ops::Deref;
 use std::thread::JoinHandle;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use tokio::sync::oneshot;
 use webwork_sidecar::secret::Fingerprint;
 use webwork_sidecar::simulator::{
     Config, Fault, Journal, Outcome, Security, Simulator, Target, What, When,
 };
 
+use super::Planted;
+
 /// A simulator that serves until it is dropped.
 pub(crate) struct Service {
     simulator: Simulator,
+    _planted: [Planted; 2],
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -31,7 +36,11 @@ impl Service {
                 stopped.await.ok();
             });
         });
-        Self { simulator: told.await.unwrap(), stop: Some(stop), thread: Some(thread) }
+        let simulator = told.await.unwrap();
+        let (id, secret) = (simulator.client_id(), simulator.client_secret());
+        let basic = BASE64_STANDARD.encode(format!("{id}:{secret}"));
+        let planted = [Planted::new(secret), Planted::new(basic)];
+        Self { simulator, _planted: planted, stop: Some(stop), thread: Some(thread) }
     }
 
     /// From now on something goes wrong.

@@ -113,7 +113,8 @@ impl Setup {
 
     async fn start_undecided(mut self) -> Sidecar {
         let (service, home) = self.furnish().await;
-        let log = Log::of_process();
+        // From here on everything that this process logs is examined.
+        Log::of_process();
         let source = self.source(&home);
         let config = source.load().unwrap_or_else(|errors| panic!("{errors}"));
         let app = App::build(config, source).unwrap();
@@ -125,7 +126,7 @@ impl Setup {
         let admin = port(app.admin_addresses().next());
         let running = app.start().unwrap();
         let sources = running.sources().clone();
-        Sidecar { setup: self, service, home, proxy, admin, sources, running: Some(running), log }
+        Sidecar { setup: self, service, home, proxy, admin, sources, running: Some(running) }
     }
 
     pub(super) fn source(&self, home: &Home) -> Source {

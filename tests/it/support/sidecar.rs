@@ -1,5 +1,6 @@
 //! The whole sidecar as it is shipped, from its configuration file on, before a simulated service.
 
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -14,8 +15,9 @@ use webwork_sidecar::token::state::Standing;
 use webwork_sidecar::token::status::Status;
 
 use super::home::Home;
+use super::planted::nothing_was_logged;
 use super::setup::Setup;
-use super::{Caller, Credential, Log, PATIENCE, Reply, Service, soon};
+use super::{Caller, Credential, PATIENCE, Reply, Service, examine, examine_debug, soon};
 
 /// A running sidecar. Dropping it drains it.
 pub(crate) struct Sidecar {
@@ -26,7 +28,6 @@ pub(crate) struct Sidecar {
     pub(super) home: Arc<Home>,
     pub(super) sources: Sources,
     pub(super) running: Option<Running>,
-    pub(super) log: Log,
 }
 
 impl Sidecar {
@@ -181,17 +182,51 @@ impl Sidecar {
     }
 }
 
+impl Sidecar {
+    fn examine(&self) {
+        for page in ["/healthz", "/readyz", "/status", "/metrics", "/", "/else"] {
+            examine(page, &shown(self.admin, page));
+        }
+        examine_debug(&self.sources);
+        examine_debug(&self.status());
+        examine_debug(&self.report());
+        match self.config() {
+            Ok(config) => examine_debug(&config),
+            Err(errors) => {
+                examine("the errors of a configuration", &errors.to_string());
+                examine_debug(&errors);
+            }
+        }
+    }
+}
+
+/// Everything that an admin listener says, or nothing if it says nothing any more.
+fn shown(admin: SocketAddr, page: &str) -> String {
+    let mut text = Vec::new();
+    let asked = std::net::TcpStream::connect(admin).and_then(|mut stream| {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        write!(stream, "GET {page} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n")?;
+        stream.read_to_end(&mut text)
+    });
+    drop(asked);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 /// Answers with what arrived.
 pub(crate) const ECHO: &str = "/api/v2/_simulator/echo";
 
 impl Drop for Sidecar {
+    /// Every test ends with a look at everything that shows the state of the moment.
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
+            if !std::thread::panicking() {
+                self.examine();
+            }
             running.drain();
             running.join();
         }
         if !std::thread::panicking() {
-            self.log.shows_no_token();
+            nothing_was_logged();
         }
     }
 }

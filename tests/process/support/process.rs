@@ -96,6 +96,15 @@ impl Process {
         self.admin = url(&self.says("\"admin\""));
     }
 
+    /// Starts `run` with a log for people, and waits for its addresses.
+    pub(crate) fn listening_in_text(command: Command) -> Self {
+        let mut process = Self::start(command);
+        let url = |line: String| line.split('"').nth(1).unwrap().to_owned();
+        process.proxy = url(process.says("forwarding url="));
+        process.admin = url(process.says("admin url="));
+        process
+    }
+
     /// Where callers call.
     pub(crate) fn proxy(&self) -> &str {
         &self.proxy
@@ -127,8 +136,13 @@ impl Process {
         assert!(status.is_some_and(|(_, status)| status.stopped()), "{status:?}");
     }
 
+    /// Its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     fn id(&self) -> Pid {
-        Pid::from_raw(self.child.id().try_into().unwrap()).unwrap()
+        Pid::from_raw(self.pid().try_into().unwrap()).unwrap()
     }
 
     /// Whether it has the right to exchange, as the system's table of locks says.

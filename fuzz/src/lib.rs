@@ -1,0 +1,4 @@
+//! What several targets need.
+
+pub mod lax;
+pub mod wire;

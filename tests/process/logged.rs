@@ -1,0 +1,105 @@
+//! What the real binary writes to its log: what the operator should know at every start, and nothing
+//! that a caller slips in.
+
+use std::fs::{Permissions, set_permissions};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::{Credential, PATIENCE, Place, Process, Service};
+
+#[test]
+fn a_secret_in_the_environment_is_warned_of_at_every_start() {
+    const VARIABLE: &str = "WEBWORK_SIDECAR_CREDENTIAL__AUTHORIZATION_CODE__CLIENT_SECRET";
+    let service = Service::quiet();
+    let place = Place::rotating(&service, 0.5);
+    for _ in 0..2 {
+        let mut command = place.command("run");
+        command.env(VARIABLE, service.client_secret());
+        let sidecar = Process::listening(command);
+        let warning = sidecar.says("holds a secret");
+        assert!(warning.contains("\"WARN\"") && warning.contains(VARIABLE), "{warning}");
+        assert!(warning.contains(&format!("{VARIABLE}_FILE")), "{warning}");
+        assert!(warning.contains("systemd credential"), "{warning}");
+        sidecar.has_token();
+        assert!(sidecar.lines().iter().all(|line| !line.contains(service.client_secret())));
+        sidecar.stop();
+    }
+}
+
+#[test]
+fn a_secret_in_a_file_for_everybody_is_warned_of_at_every_start() {
+    let service = Service::quiet();
+    let place = Place::with(&service, Credential::ClientCredentials, "");
+    let secret = format!("client_secret = {:?}", service.client_secret());
+    place.amend("client_secret_file = \"client_secret\"", &secret);
+    set_permissions(place.configuration(), Permissions::from_mode(0o644)).unwrap();
+    for _ in 0..2 {
+        let sidecar = place.run();
+        let warning = sidecar.says("can be read by others");
+        assert!(warning.contains("sidecar.toml") && warning.contains("mode 0644"), "{warning}");
+        sidecar.has_token();
+        sidecar.stop();
+    }
+}
+
+/// Every way in which a caller can put a control character into a head: raw and escaped, in ASCII and
+/// beyond, where the server must refuse it and where it may not.
+fn hostile(authority: &str) -> Vec<Vec<u8>> {
+    let mut requests = Vec::new();
+    for control in ["\x1b[31m", "\x07", "\x7f", "\0", "\r", "\n", "\u{9b}31m", "\u{85}"] {
+        for head in [
+            format!("GET /api/a{control}z?q=forged HTTP/1.1\r\nHost: {authority}\r\n"),
+            format!("GET /api/a?q=forged{control}z HTTP/1.1\r\nHost: {authority}\r\n"),
+            format!("GE{control}T /api/ HTTP/1.1\r\nHost: {authority}\r\n"),
+            format!("GET /api/ HTTP/1.1\r\nHost: evil{control}.example\r\n"),
+            format!("GET /api/ HTTP/1.1\r\nHost: {authority}\r\nX-Forged: a{control}z\r\n"),
+            format!("GET /api/ HTTP/1.1\r\nHost: {authority}\r\nX-{control}: forged\r\n"),
+            format!("GET /api/ HTTP/1.1\r\nHost: {authority}\r\nOrigin: a{control}z\r\n"),
+            format!("GET /api/ HTTP/1{control}.1\r\nHost: {authority}\r\n"),
+        ] {
+            requests.push([head.as_bytes(), b"Connection: close\r\n\r\n"].concat());
+        }
+    }
+    requests
+}
+
+#[test]
+fn a_caller_cannot_forge_a_line_or_reach_the_terminal() {
+    let service = Service::quiet();
+    for format in ["json", "text"] {
+        let more = "[proxy]\naccess_log = true\n";
+        let place = Place::with(&service, Credential::PersonalAccessToken, more);
+        place.amend("level = \"info\"", "level = \"debug\"");
+        place.amend("format = \"json\"", &format!("format = {format:?}"));
+        let sidecar = match format {
+            "json" => Process::listening(place.command("run")),
+            _ => Process::listening_in_text(place.command("run")),
+        };
+        let authority = sidecar.proxy().strip_prefix("http://").unwrap().to_owned();
+        let requests = hostile(&authority);
+        for request in &requests {
+            let mut caller = TcpStream::connect(&authority).unwrap();
+            caller.set_read_timeout(Some(PATIENCE)).unwrap();
+            caller.write_all(request).unwrap();
+            let mut answer = Vec::new();
+            // A refusal may end in a reset, after the answer.
+            caller.read_to_end(&mut answer).ok();
+            assert!(answer.starts_with(b"HTTP/1.1 "), "{:?}", String::from_utf8_lossy(request));
+        }
+        sidecar.get("/api/v2/the-last-one?q=forged");
+        sidecar.says("the-last-one");
+        let lines = sidecar.lines();
+        assert!(lines.iter().filter(|line| line.contains("access")).count() > requests.len() / 8);
+        for line in lines {
+            assert!(!line.contains(char::is_control), "{line:?}");
+            assert!(!line.contains("forged"), "neither queries nor fields are logged: {line}");
+            let is_event = match format {
+                "json" => line.starts_with("{\"timestamp\":\"") && line.ends_with('}'),
+                _ => line.starts_with("20") && line.split_whitespace().nth(1).is_some(),
+            };
+            assert!(is_event, "{line}");
+        }
+        sidecar.stop();
+    }
+}
