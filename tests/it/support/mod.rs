@@ -28,7 +28,7 @@ pub(crate) use load::{Answers, Load};
 pub(crate) use log::{BEGINNINGS, Log};
 pub(crate) use proxy::{Proxy, Start, bearer, refusing};
 pub(crate) use service::{Service, fault};
-pub(crate) use setup::{Credential, INTERVAL};
+pub(crate) use setup::{Credential, INTERVAL, Setup};
 pub(crate) use sidecar::{ECHO, Sidecar};
 pub(crate) use upstream::{Content, Upstream, full};
 pub(crate) use wire::Wire;
