@@ -13,6 +13,8 @@ use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_A
 use http::{HeaderName, Response, StatusCode};
 use serde_json::json;
 
+pub mod pages;
+
 /// `error.code` of an answer: stable, for programs and for the troubleshooting table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Code {
@@ -20,10 +22,16 @@ pub enum Code {
     HostNotAllowed,
     /// A web page of another origin sent the request.
     CrossSite,
+    /// The program at the other end of the Unix socket runs under an account that is not allowed.
+    CallerAccount,
+    /// The field that every request must carry is missing.
+    RequiredField,
     /// The caller key is missing or wrong.
     CallerKey,
     /// The configuration does not allow this method or path.
     Policy,
+    /// The token's scope is known, and does not cover the method.
+    Scope,
     /// The admin listener has no such path.
     NotFound,
     /// The framing or the request target is not acceptable.
@@ -90,12 +98,21 @@ impl Code {
             Self::CrossSite => Entry(S::FORBIDDEN, "cross_site", "http_request_denied",
                 "A web page of another origin may not use the sidecar.",
                 "Call it from a program, or add the page's exact origin to guard.origins."),
+            Self::CallerAccount => Entry(S::FORBIDDEN, "caller_account", "http_request_denied",
+                "The account of this program may not use the sidecar.",
+                "Run the program under an account of guard.uids or guard.gids, or add its own there."),
+            Self::RequiredField => Entry(S::FORBIDDEN, "required_field", "http_request_denied",
+                "The request lacks the field that this sidecar demands.",
+                "Send the field that guard.required_field names, with any value."),
             Self::CallerKey => Entry(S::FORBIDDEN, "caller_key", "http_request_denied",
                 "The caller key is missing or wrong.",
                 "Send the key of guard.caller_key_file in the configured field."),
             Self::Policy => Entry(S::FORBIDDEN, "policy", "http_request_denied",
                 "The sidecar's policy does not allow this method or path.",
                 "Use a path under /api/, or change the guard section of the configuration."),
+            Self::Scope => Entry(S::FORBIDDEN, "scope", "http_request_denied",
+                "The scope of the token does not cover this method.",
+                "Get a token with the scope that the message names, or set guard.check_scope = false."),
             Self::NotFound => Entry(S::NOT_FOUND, "not_found", "http_request_error",
                 "There is nothing at this path.",
                 "Use one of the paths in the message."),

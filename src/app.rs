@@ -22,11 +22,11 @@ use std::time::Duration;
 
 use crate::admin::{Facts, Sources};
 use crate::clock;
-use crate::config::{Chosen, Config, Source};
+use crate::config::{Chosen, Config, Listen, Source};
 use crate::guard::{self, Pages};
 use crate::net::connect::Dial;
 use crate::net::drain::{self, Drain, Drainer};
-use crate::net::listen::{Address, BindError, Listeners};
+use crate::net::listen::{Address, BindError, Listeners, Permissions};
 use crate::net::serve::{Limit, Terms};
 use crate::net::tls::{Trust, TrustError};
 use crate::proxy::core::Core;
@@ -100,8 +100,9 @@ impl App {
             tls_timeout: config.upstream.tls_timeout,
         };
         let (refresher, handle) = Refresher::new(config.token.clone(), trust.clone(), upstream)?;
-        let proxy = bind(&config.listen.proxy, config.listen.proxy_chosen, cores())?;
-        let admin = bind(&config.listen.admin, config.listen.admin_chosen, NonZero::<usize>::MIN)?;
+        let Listen { proxy, proxy_chosen, admin, admin_chosen, permissions } = &config.listen;
+        let proxy = bind(proxy, *proxy_chosen, cores(), permissions)?;
+        let admin = bind(admin, *admin_chosen, NonZero::<usize>::MIN, permissions)?;
         Ok(Self { config, source, trust, proxy, admin, refresher, handle, meter: Meter::default() })
     }
 
@@ -223,10 +224,11 @@ fn bind(
     addresses: &[Address],
     chosen: Chosen,
     cores: NonZero<usize>,
+    permissions: &Permissions,
 ) -> Result<Vec<Listeners>, BindError> {
     let mut bound = Vec::new();
     for address in addresses {
-        match Listeners::bind(address, cores.get()) {
+        match Listeners::bind(address, cores.get(), permissions) {
             Ok(listeners) => bound.push(listeners),
             Err(error) if chosen == Chosen::Default && error.is_missing_address() => {
                 tracing::warn!(%address, "this host does not have the address; going on without it");

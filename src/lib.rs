@@ -10,9 +10,10 @@
 //! floor 3  proxy   admin   simulator    surfaces
 //! floor 2  token                        state machine, refresher, current token, sources, stores
 //! floor 1  guard   budget   net         mechanisms; guard is pure
-//! floor 0  secret  clock  scope  answer  telemetry    vocabulary
+//! floor 0  secret  clock  scope  account  answer  telemetry    vocabulary
 //! ```
 
+pub mod account;
 pub mod answer;
 pub mod clock;
 pub mod scope;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use http::Method;
 use serde::{Deserialize, Serialize};
 
 /// One value of a scope, never empty, of the characters that RFC 6749 §3.3 allows.
@@ -99,6 +100,82 @@ impl fmt::Display for ScopeSet {
     }
 }
 
+/// A right that the API knows, by the name of its scope value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// To look.
+    Read,
+    /// To add and change.
+    Write,
+    /// To do everything, and to delete.
+    Admin,
+}
+
+impl Right {
+    /// The right that a method takes (API.md §1). PATCH, which the API does not have, changes things
+    /// as PUT does; OPTIONS and what is no method of the API take none.
+    pub fn needed_for(method: &Method) -> Option<Self> {
+        match *method {
+            Method::GET | Method::HEAD => Some(Self::Read),
+            Method::POST | Method::PUT | Method::PATCH => Some(Self::Write),
+            Method::DELETE => Some(Self::Admin),
+            _ => None,
+        }
+    }
+
+    /// The scope value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// What a token may do, as far as that is certain: small enough to travel with every token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rights {
+    /// Nobody said, or what was said may mean more than we know: nothing is ruled out.
+    #[default]
+    Unknown,
+    /// `read` alone.
+    Read,
+    /// `write` alone; it does not include reading.
+    Write,
+    /// `read` and `write`.
+    ReadWrite,
+    /// Everything.
+    All,
+}
+
+impl Rights {
+    /// Whether a request that takes `right` can succeed.
+    pub fn include(self, right: Right) -> bool {
+        match right {
+            Right::Read => self != Self::Write,
+            Right::Write => self != Self::Read,
+            Right::Admin => matches!(self, Self::All | Self::Unknown),
+        }
+    }
+}
+
+impl From<&ScopeSet> for Rights {
+    /// `admin`, and Passport's `*`, cover everything. A value that the API is not known to have could
+    /// allow anything, and so could an empty set: a token without scopes is judged by other rules.
+    fn from(scope: &ScopeSet) -> Self {
+        if scope.contains("admin") || scope.contains("*") {
+            return Self::All;
+        }
+        match (scope.contains("read"), scope.contains("write"), scope.0.len()) {
+            (true, false, 1) => Self::Read,
+            (false, true, 1) => Self::Write,
+            (true, true, 2) => Self::ReadWrite,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,5 +193,27 @@ mod tests {
         for text in ["", "a b", "a\"b", "a\\b", "a\u{e9}", "a\r\nb"] {
             assert_eq!(text.parse::<Scope>(), Err(InvalidScope), "{text:?}");
         }
+    }
+
+    #[test]
+    fn rights_follow_from_a_scope_that_is_known_for_sure() {
+        for (scope, refused) in [
+            ("read", &["POST", "PUT", "PATCH", "DELETE"][..]),
+            ("write", &["GET", "HEAD", "DELETE"]),
+            ("read write", &["DELETE"]),
+            ("admin", &[]),
+            ("read admin", &[]),
+            ("*", &[]),
+            ("", &[]),
+            ("read tasks:delete", &[]),
+        ] {
+            let rights = Rights::from(&scope.parse::<ScopeSet>().unwrap());
+            for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+                let needed = Right::needed_for(&method.parse().unwrap());
+                let allowed = needed.is_none_or(|right| rights.include(right));
+                assert_eq!(allowed, !refused.contains(&method), "{scope:?} {method}");
+            }
+        }
+        assert!(Rights::default().include(Right::Admin));
     }
 }

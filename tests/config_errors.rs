@@ -13,7 +13,10 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use webwork_sidecar::account::{Gid, Uid};
 use webwork_sidecar::config::{Config, Environment, Errors, Warning, Watched, load};
+use webwork_sidecar::proxy::ScopeCheck;
+use webwork_sidecar::scope::Rights;
 
 const TOKEN_FILE: &str = "WEBWORK_SIDECAR_CREDENTIAL__PERSONAL_ACCESS_TOKEN__TOKEN_FILE";
 const TOKEN: &str = "WEBWORK_SIDECAR_CREDENTIAL__PERSONAL_ACCESS_TOKEN__TOKEN";
@@ -200,6 +203,13 @@ fn listening() -> Vec<Case> {
     let long = format!("[listen]\nproxy = [\"unix:/{}\"]\n", "s".repeat(110));
     let listen = |name, lines: &str| Case::file(name, format!("[listen]\n{lines}\n"));
     vec![
+        listen("mode of a socket as a number", "socket_mode = 0o660"),
+        listen("mode of a socket that is none", "socket_mode = \"rw\""),
+        listen("mode of a socket without the owner", "socket_mode = \"0060\""),
+        listen("mode of a socket with more bits", "socket_mode = \"4600\""),
+        listen("owner of a socket that is not there", "socket_owner = \"no-such-user:root\""),
+        listen("group of a socket that is not there", "socket_owner = \":no-such-group\""),
+        listen("no owner of a socket", "socket_owner = \":\""),
         listen("host name instead of address", "proxy = [\"localhost:9180\"]"),
         listen("address without port", "proxy = [\"127.0.0.1\"]"),
         listen("port without address", "proxy = [\":9180\"]"),
@@ -240,6 +250,30 @@ fn guarding() -> Vec<Case> {
         guard("path that climbs", "paths = [\"/api/../\"]"),
         guard("path of the authorization server", "paths = [\"/api/\", \"/oauth/\"]"),
         guard("every path", "paths = [\"/\"]"),
+        guard("rule without a path", "rules = [\"GET\"]"),
+        guard("rule with a bad method", "rules = [\"GET,get /api/v2/**\"]"),
+        guard("rule with half a wildcard", "rules = [\"GET /api/v*\", \"GET /api/**/x\"]"),
+        guard("rule that climbs", "rules = [\"GET /api/../x\"]"),
+        guard("rule to where tokens are made", "rules = [\"GET /api/v2/oauth/**\"]"),
+        guard("rule outside of the paths", "rules = [\"GET /v2/**\"]"),
+        guard("rules as text", "rules = \"GET /api/v2/**\""),
+        guard("rules as a number", "rules = 1"),
+        Case::variable(
+            "bad rules in a variable",
+            "WEBWORK_SIDECAR_GUARD__RULES",
+            "GET,HEAD /api/**,PUT",
+        ),
+        guard("read_only as text", "read_only = \"yes\""),
+        guard("read_only leaves nothing", "read_only = true\nmethods = [\"POST\"]"),
+        guard("scope that is none", "scope = [\"reed\"]"),
+        guard("field that everybody sends", "required_field = \"Accept\""),
+        guard("field that proxies send", "required_field = \"X-Forwarded-For\""),
+        guard("field with an underscore", "required_field = \"X_Proxy\""),
+        guard("field of the key", "required_field = \"X-Sidecar-Key\""),
+        guard("account over TCP", "uids = [0]"),
+        guard("group over TCP", "gids = [\"root\", 0]"),
+        guard("no rule, user or group", "rules = []\nuids = []\ngids = []"),
+        guard("user that is not there", "uids = [\"no-such-user\", -1, 4294967295, \"\", true]"),
         guard("short caller key", "caller_key = \"canary\""),
         guard("caller key with spaces", "caller_key = \"canary canary canary\""),
     ]
@@ -496,6 +530,67 @@ fn an_open_address_is_possible_and_warned_about() {
     let toml = "[listen]\nproxy = [\"0.0.0.0:9180\"]\n[guard]\nhosts = [\"sidecar\"]\n\
                 caller_key = \"0123456789abcdef\"\n";
     assert_eq!(Case::file("", toml).load().0.unwrap().warnings, []);
+}
+
+#[test]
+fn a_socket_for_everybody_is_possible_and_warned_about() {
+    let toml = "[listen]\nproxy = [\"unix:/run/proxy.sock\"]\nsocket_mode = \"666\"\n";
+    let config = Case::file("", toml).load().0.unwrap();
+    let address = config.listen.proxy[0].clone();
+    assert_eq!(config.warnings, [Warning::OpenSocket { address }]);
+    for protection in ["uids = [1000]", "gids = [\"root\"]", "caller_key = \"0123456789abcdef\""] {
+        let toml = format!("{toml}[guard]\n{protection}\n");
+        assert_eq!(Case::file("", toml).load().0.unwrap().warnings, [], "{protection}");
+    }
+}
+
+#[test]
+fn names_of_accounts_become_numbers() {
+    let toml = "[listen]\nproxy = [\"unix:/run/proxy.sock\"]\nsocket_owner = \"root:7\"\n\
+                [guard]\nuids = [\"root\", 1000, \"1001\"]\ngids = [0]\n";
+    let config = Case::file("", toml).load().0.unwrap();
+    assert_eq!(config.guard.uids, [Uid(0), Uid(1000), Uid(1001)]);
+    assert_eq!(config.guard.gids, [Gid(0)]);
+    let permissions = config.listen.permissions;
+    assert_eq!((permissions.uid, permissions.gid), (Some(Uid(0)), Some(Gid(7))));
+    let config = Case::file("", "[listen]\nproxy = [\"unix:/run/proxy.sock\"]\n")
+        .and("WEBWORK_SIDECAR_GUARD__UIDS", "root, 1000")
+        .load();
+    assert_eq!(config.0.unwrap().guard.uids, [Uid(0), Uid(1000)]);
+}
+
+#[test]
+fn rules_in_a_variable_keep_their_methods_together() {
+    let case = Case::variable(
+        "",
+        "WEBWORK_SIDECAR_GUARD__RULES",
+        "GET,HEAD /api/v2/**, POST /api/v2/time-tracking/*",
+    );
+    let toml = "[guard]\nrules = [\"GET,HEAD /api/v2/**\", \"POST /api/v2/time-tracking/*\"]\n";
+    let expected = Case::file("", toml).load().0.unwrap().guard.rules;
+    assert_eq!(expected.len(), 2);
+    assert_eq!(case.load().0.unwrap().guard.rules, expected);
+}
+
+#[test]
+fn read_only_leaves_the_methods_that_read() {
+    let toml = "[guard]\nread_only = true\nmethods = [\"GET\", \"POST\", \"OPTIONS\"]\n";
+    let config = Case::file("", toml).load().0.unwrap();
+    assert_eq!(config.guard.methods, ["GET", "OPTIONS"]);
+}
+
+#[test]
+fn the_word_on_the_scope_is_the_tokens_the_operators_or_the_upstreams() {
+    for (lines, expected) in [
+        ("", ScopeCheck::Token),
+        ("scope = [\"write\", \"read\"]", ScopeCheck::Operator(Rights::ReadWrite)),
+        ("scope = [\"admin\"]", ScopeCheck::Operator(Rights::All)),
+        ("check_scope = false", ScopeCheck::Off),
+        ("check_scope = false\nscope = [\"read\"]", ScopeCheck::Off),
+    ] {
+        let config = Case::file("", format!("[guard]\n{lines}\n")).load().0.unwrap();
+        assert_eq!(config.proxy.scope_check, expected, "{lines}");
+    }
 }
 
 #[test]

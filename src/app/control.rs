@@ -68,6 +68,7 @@ impl Admin {
         let rules = guard::Config {
             methods: vec![Method::GET, Method::HEAD, Method::POST],
             paths: vec!["/".to_owned()],
+            rules: Vec::new(),
             origins: Vec::new(),
             ..config.guard.clone()
         };
@@ -90,13 +91,14 @@ impl Admin {
         let mut doors = JoinSet::new();
         for Gate { sockets, admission } in self.gates {
             let router = self.router.clone();
-            let page = move |request: Request<Content>| {
+            let page = move |request: Request<Content>, account| {
                 let (head, content) = request.into_parts();
-                let verdict = admission(&head);
+                let verdict = admission(&head, account);
                 let router = router.clone();
                 async move {
                     match verdict {
-                        Ok(()) => page(router, Request::from_parts(head, Body::new(content))).await,
+                        // No origin is allowed here, so that no preflight is admitted.
+                        Ok(_) => page(router, Request::from_parts(head, Body::new(content))).await,
                         Err(answer) => answer.into_response().map(Body::from),
                     }
                 }

@@ -30,7 +30,8 @@ pub(super) fn gates(
     for (sockets, door) in [(tcp, Door::Tcp(&bound)), (unix, Door::Unix)] {
         if !sockets.is_empty() {
             let guard = Guard::new(rules, door, pages)?;
-            let admission = move |head: &Parts| guard.admit(head).map_err(Answer::from);
+            let admission =
+                move |head: &Parts, account| guard.admit(head, account).map_err(Answer::from);
             gates.push(Gate { sockets, admission: Arc::new(admission) });
         }
     }

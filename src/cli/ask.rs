@@ -8,12 +8,12 @@ use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::guard::CALLER_KEY;
+use crate::guard::{self, CALLER_KEY};
 use crate::net::listen::Address;
-use crate::secret::Secret;
 
 use super::style::complain;
 use super::{ConfigFile, block_on};
@@ -40,6 +40,14 @@ pub(super) enum AskError {
     /// What listens there speaks something else.
     #[error("something else than a sidecar listens at {0}: correct listen.admin or --admin")]
     Stranger(String),
+    /// It does not admit this program.
+    #[error("the sidecar at {address} refuses: {words}")]
+    Refused {
+        /// The admin address.
+        address: String,
+        /// What it says, and what to do.
+        words: String,
+    },
     /// The system chose the port, and only the log knows it.
     #[error("listen.admin has port 0: use --admin with the address that the log of run names")]
     AnyPort,
@@ -65,17 +73,17 @@ impl Whom {
     /// Asks it. Where no configuration can be read, the default admin address is asked: a sidecar runs
     /// on when its files are gone, and then its state is wanted most.
     pub(super) fn ask(&self, method: Method, path: &str) -> Result<(StatusCode, Bytes), AskError> {
-        let (addresses, key) = match &self.admin {
+        let (addresses, demands) = match &self.admin {
             Some(address) => (vec![address.clone()], None),
             None => match self.file.source().load() {
-                Ok(config) => (config.listen.admin, config.guard.caller_key),
+                Ok(config) => (config.listen.admin, Some(config.guard)),
                 Err(errors) => {
                     complain(format_args!("{errors}\nAsking the default admin address instead."));
                     (vec![DEFAULT], None)
                 }
             },
         };
-        block_on(ask(&addresses, key.as_ref(), method, path))
+        block_on(ask(&addresses, demands.as_ref(), method, path))
     }
 }
 
@@ -84,7 +92,7 @@ const DEFAULT: Address = Address::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCAL
 
 async fn ask(
     addresses: &[Address],
-    key: Option<&Secret>,
+    demands: Option<&guard::Config>,
     method: Method,
     path: &str,
 ) -> Result<(StatusCode, Bytes), AskError> {
@@ -93,8 +101,12 @@ async fn ask(
         if matches!(address, Address::Tcp(address) if address.port() == 0) {
             return Err(AskError::AnyPort);
         }
-        let asked = at(address, method.clone(), path, key);
+        let asked = at(address, method.clone(), path, demands);
         let reason = match tokio::time::timeout(LIMIT, asked).await {
+            Ok(Ok((StatusCode::FORBIDDEN, content))) => {
+                let (address, words) = (address.to_string(), words(&content));
+                return Err(AskError::Refused { address, words });
+            }
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) if error.is::<hyper::Error>() => {
                 return Err(AskError::Stranger(address.to_string()));
@@ -107,17 +119,27 @@ async fn ask(
     Err(last)
 }
 
+/// Message and hint of an answer that is not what was asked for.
+pub(super) fn words(content: &[u8]) -> String {
+    let answer = serde_json::from_slice::<Value>(content).unwrap_or_default();
+    let told = |part: &Value| part.as_str().unwrap_or_default().to_owned();
+    format!("{} {}", told(&answer["message"]), told(&answer["error"]["hint"]))
+}
+
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 async fn at(
     address: &Address,
     method: Method,
     path: &str,
-    key: Option<&Secret>,
+    demands: Option<&guard::Config>,
 ) -> Result<(StatusCode, Bytes), Error> {
     let mut request = Request::builder().method(method).uri(path);
-    if let Some(key) = key {
+    if let Some(key) = demands.and_then(|guard| guard.caller_key.as_ref()) {
         request = request.header(CALLER_KEY, key.expose());
+    }
+    if let Some(field) = demands.and_then(|guard| guard.required_field.as_ref()) {
+        request = request.header(field, "1");
     }
     match address {
         Address::Tcp(address) => {

@@ -1,12 +1,11 @@
 //! `refresh`: a new token now, through the running sidecar, which alone may spend its refresh token.
 
 use http::{Method, StatusCode};
-use serde_json::Value;
 
 use crate::admin::Report;
 
 use super::Exit;
-use super::ask::Whom;
+use super::ask::{Whom, words};
 use super::style::{complain, say};
 
 /// Arguments of `refresh`.
@@ -26,13 +25,7 @@ impl Refresh {
             }
         };
         if status != StatusCode::OK {
-            let answer = serde_json::from_slice::<Value>(&content).unwrap_or_default();
-            let told = |part: &Value| part.as_str().unwrap_or_default().to_owned();
-            complain(format_args!(
-                "{} {}",
-                told(&answer["message"]),
-                told(&answer["error"]["hint"])
-            ));
+            complain(words(&content));
             return Exit::Failed;
         }
         let Ok(report) = serde_json::from_slice::<Report>(&content) else {

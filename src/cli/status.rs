@@ -95,6 +95,10 @@ fn told(report: &Report, now: Timestamp) -> String {
             traffic.answers, traffic.errors, traffic.in_flight
         ),
     );
+    if traffic.echoes > 0 {
+        let what = "fields of responses had the token in them and were removed";
+        line("echoes", format!("{} {what}; tell the operator of the upstream", traffic.echoes));
+    }
     line("upstream", report.facts.upstream.clone());
     line("listening", report.facts.proxy.join(", "));
     text

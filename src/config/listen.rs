@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::net::listen::Address;
+use crate::net::listen::{Address, Permissions};
 
+use super::account::{MODE, OWNER};
 use super::reader::Reader;
 use super::value::{Flag, List, Text, Wrong, quoted};
 use super::warning::Warning;
@@ -19,6 +20,8 @@ pub struct Listen {
     pub admin: Vec<Address>,
     /// Who chose them.
     pub admin_chosen: Chosen,
+    /// Who may connect to Unix sockets.
+    pub permissions: Permissions,
 }
 
 /// Who chose a list of addresses. An address of the default list that this host does not have, such
@@ -43,10 +46,11 @@ const ADDRESS: Text<Address> = Text {
     check: address,
 };
 
-/// Whether callers have to show a key, and under which names they may call.
+/// Whether callers have to show a key or run under some account, and under which names they may call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Protection {
     pub(super) caller_key: bool,
+    pub(super) accounts: bool,
     pub(super) hosts: bool,
 }
 
@@ -60,6 +64,16 @@ pub(super) fn listen(reader: &mut Reader<'_>, protection: Protection) -> Listen 
         reader.refuse(PROXY, wrong.expecting("at least one address"));
     }
     refuse_doubles(reader, &proxy, &admin);
+    let permissions = permissions(reader);
+    let (unix, tcp): (Vec<_>, Vec<_>) =
+        proxy.iter().partition(|address| matches!(address, Address::Unix(_)));
+    if let Some(address) = tcp.first().filter(|_| protection.accounts) {
+        refuse_accounts(reader, address);
+    }
+    if permissions.mode.is_open() && !protection.is_there() {
+        let warning = |address: &Address| Warning::OpenSocket { address: address.clone() };
+        reader.warnings.extend(unix.into_iter().map(warning));
+    }
     for (key, addresses) in [(PROXY, &proxy), (ADMIN, &admin)] {
         for address in addresses.iter().filter(|address| !address.is_local()) {
             match (protection.caller_key, allow_any_address) {
@@ -74,7 +88,31 @@ pub(super) fn listen(reader: &mut Reader<'_>, protection: Protection) -> Listen 
             }
         }
     }
-    Listen { proxy, proxy_chosen, admin, admin_chosen }
+    Listen { proxy, proxy_chosen, admin, admin_chosen, permissions }
+}
+
+impl Protection {
+    fn is_there(self) -> bool {
+        self.caller_key || self.accounts
+    }
+}
+
+fn permissions(reader: &mut Reader<'_>) -> Permissions {
+    let mut permissions = Permissions::default();
+    reader.set("listen.socket_mode", &MODE, &mut permissions.mode);
+    if let Some((uid, gid)) = reader.read("listen.socket_owner", &OWNER) {
+        (permissions.uid, permissions.gid) = (uid, gid);
+    }
+    permissions
+}
+
+fn refuse_accounts(reader: &mut Reader<'_>, address: &Address) {
+    let key = if reader.gives("guard.uids") { "guard.uids" } else { "guard.gids" };
+    let what = format!(
+        "over \"{address}\", which is listened on, nobody can tell the account of a caller"
+    );
+    let expected = "Unix sockets alone in listen.proxy, such as \"unix:/run/webwork-sidecar/proxy.sock\"; or guard.caller_key_file instead";
+    reader.refuse(key, Wrong::new(what).expecting(expected));
 }
 
 fn addresses(reader: &mut Reader<'_>, key: &str, port: u16) -> (Vec<Address>, Chosen) {

@@ -23,6 +23,7 @@
 //! given as `x_file`; a bare name there is looked up in `$CREDENTIALS_DIRECTORY` first. One line
 //! end at the end of such a file is ignored.
 
+mod account;
 mod credential;
 mod document;
 mod endpoint;
@@ -46,6 +47,7 @@ mod watched;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::answer::pages::Readers;
 use crate::net::{serve, upstream};
 use crate::telemetry::log::{self, Format};
 use crate::{guard as guarding, proxy, token};
@@ -170,11 +172,17 @@ fn parts(reader: &mut Reader<'_>) -> Option<Parts> {
         reader,
         listen::Protection {
             caller_key: reader.gives_secret("guard.caller_key"),
+            accounts: !guard.uids.is_empty() || !guard.gids.is_empty(),
             hosts: !guard.hosts.is_empty(),
         },
     );
     let caller = transport::caller(reader);
-    let proxy = transport::proxy(reader);
+    let proxy = proxy::Config {
+        scope_check: guard::scope_check(reader),
+        required_field: guard.required_field.clone(),
+        readers: Readers::new(&guard.origins),
+        ..transport::proxy(reader)
+    };
     let refresh = refresh(reader);
     let exchange = exchange(reader);
     let state_directory = state_directory(reader);

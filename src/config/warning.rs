@@ -34,6 +34,14 @@ pub enum Warning {
         /// The address.
         address: Address,
     },
+    /// Every program of this host can use the token.
+    #[error(
+        "listen.socket_mode lets every user of this host connect to {address} and use the token; take a mode such as \"0660\" with listen.socket_owner, or set guard.uids, guard.gids or guard.caller_key_file"
+    )]
+    OpenSocket {
+        /// The socket.
+        address: Address,
+    },
     /// Requests that arrive there under another name than localhost are refused.
     #[error(
         "{address} can be reached from outside this host, but guard.hosts is empty; requests with any Host but localhost will be refused"

@@ -1,4 +1,5 @@
-//! Does the caller know the key? The defence against other users and containers that reach the port.
+//! Does the caller know what a caller has to know? The defence against other users and containers that
+//! reach the port (the key), and against programs that are made to send requests (the field).
 
 use http::{HeaderMap, HeaderName};
 use subtle::ConstantTimeEq;
@@ -37,6 +38,22 @@ impl CallerKey {
     }
 }
 
+/// A field that every request must carry, with any value.
+///
+/// Who makes a program fetch a URL of their choice (SSRF) seldom chooses its fields as well. So the
+/// field tells a request that was meant from one that was smuggled in; it is no secret.
+#[derive(Clone, Debug)]
+pub(super) struct RequiredField(pub(super) HeaderName);
+
+impl RequiredField {
+    pub(super) fn admit(&self, fields: &HeaderMap) -> Result<(), Refusal> {
+        if fields.contains_key(&self.0) {
+            return Ok(());
+        }
+        Err(Refusal::FieldMissing(self.0.clone()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,5 +84,14 @@ mod tests {
             assert_eq!(error, InvalidConfig::CallerKey);
             assert!(key.is_empty() || !error.to_string().contains(key));
         }
+    }
+
+    #[test]
+    fn a_required_field_is_enough_with_any_value() {
+        let field = RequiredField(HeaderName::from_static("x-webwork-proxy"));
+        let mut fields = HeaderMap::new();
+        assert_eq!(field.admit(&fields), Err(Refusal::FieldMissing(field.0.clone())));
+        fields.insert("x-webwork-proxy", "".parse().unwrap());
+        assert_eq!(field.admit(&fields), Ok(()));
     }
 }

@@ -42,10 +42,13 @@ impl Origins {
     }
 
     /// Lets programs pass, and pages of allowed origins. `Host` was admitted before.
-    pub(super) fn admit(&self, head: &Parts) -> Result<(), Refusal> {
+    pub(super) fn admit(&self, head: &Parts) -> Result<Passage, Refusal> {
         let fields = &head.headers;
         if head.method == Method::OPTIONS && fields.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
-            return Err(Refusal::Preflight);
+            return match self.sender(fields) {
+                Ok(Sender::Configured) => Ok(Passage::Preflight),
+                _ => Err(Refusal::Preflight),
+            };
         }
         if asks_for_websocket(fields) {
             return Err(Refusal::WebSocket);
@@ -60,7 +63,7 @@ impl Origins {
         {
             return Err(Refusal::Referer);
         }
-        Ok(())
+        Ok(Passage::Request)
     }
 
     fn sender(&self, fields: &HeaderMap) -> Result<Sender, Refusal> {
@@ -87,6 +90,16 @@ impl Origins {
         let mut rests = self.allowed.iter().filter_map(allowed).chain(own(fields, referer));
         rests.any(|rest| matches!(rest.first(), None | Some(b'/' | b'?')))
     }
+}
+
+/// What passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passage {
+    /// A request.
+    Request,
+    /// The question of an allowed page's browser whether it may send one. It comes without the fields
+    /// that the page would send, and without any credential.
+    Preflight,
 }
 
 /// Who sent the request, as far as `Origin` tells.
@@ -147,6 +160,14 @@ mod tests {
     }
 
     fn verdict(origins: &Origins, method: Method, fields: &[(&str, &str)]) -> Result<(), Refusal> {
+        passage(origins, method, fields).map(drop)
+    }
+
+    fn passage(
+        origins: &Origins,
+        method: Method,
+        fields: &[(&str, &str)],
+    ) -> Result<Passage, Refusal> {
         let mut request =
             Request::builder().method(method).uri("/api/").header("host", "localhost:9181");
         for (name, value) in fields {
@@ -264,10 +285,24 @@ mod tests {
     }
 
     #[test]
-    fn a_preflight_is_refused_even_for_an_allowed_origin() {
-        let fields = [("origin", APP), ("access-control-request-method", "PUT")];
-        let seen = verdict(&origins(Pages::None), Method::OPTIONS, &fields);
-        assert_eq!(seen, Err(Refusal::Preflight));
+    fn a_preflight_passes_for_an_allowed_origin_alone() {
+        let ask = ("access-control-request-method", "PUT");
+        let seen = passage(&origins(Pages::None), Method::OPTIONS, &[("origin", APP), ask]);
+        assert_eq!(seen, Ok(Passage::Preflight));
+        for fields in [
+            &[ask][..],
+            &[("origin", "https://evil.example"), ask],
+            &[("origin", "null"), ask],
+            &[("origin", APP), ("origin", APP), ask],
+            &[("origin", "http://localhost:9181"), ask],
+        ] {
+            for pages in [Pages::None, Pages::Own] {
+                let seen = passage(&origins(pages), Method::OPTIONS, fields);
+                assert_eq!(seen, Err(Refusal::Preflight), "{fields:?}");
+            }
+        }
+        let seen = passage(&origins(Pages::None), Method::GET, &[("origin", APP), ask]);
+        assert_eq!(seen, Ok(Passage::Request));
     }
 
     #[test]

@@ -5,10 +5,12 @@
 //! learns nothing about the later ones:
 //!
 //! ```text
+//! peers        the account, if configured      against other local users   403
 //! authority    Host is one of ours             against DNS rebinding       421, 400
 //! cross_site   no web page of another origin   against forged requests     403
-//! caller       the caller key, if configured   against other local users   403
-//! policy       method, then target             against detours             403, 400
+//! caller       the field, if configured        against SSRF                403
+//!              the caller key, if configured   against other local users   403
+//! policy       method, target, rules           against detours             403, 400
 //! ```
 //!
 //! GET is judged like POST, because it carries the credential too. Nothing here does I/O, reads a clock
@@ -17,24 +19,30 @@
 mod authority;
 mod caller;
 mod cross_site;
+mod method_override;
+mod peers;
 mod policy;
 mod refusal;
+mod rule;
 mod target;
 
-use http::Method;
 use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method};
 
+use crate::account::{Account, Gid, Uid};
 use crate::secret::Secret;
 
 pub use authority::Door;
 pub use caller::CALLER_KEY;
 pub use cross_site::Pages;
 pub use refusal::Refusal;
+pub use rule::{InvalidRule, Rule};
 pub use target::Flaw;
 
 use authority::Authorities;
-use caller::CallerKey;
-use cross_site::Origins;
+use caller::{CallerKey, RequiredField};
+use cross_site::{Origins, Passage};
+use peers::Peers;
 use policy::Policy;
 
 /// Who may use the sidecar, and for what.
@@ -49,8 +57,18 @@ pub struct Config {
     pub methods: Vec<Method>,
     /// Prefixes of paths that are forwarded, each starting and ending with `/`. Default `/api/`.
     pub paths: Vec<String>,
+    /// Methods and paths that go together, beyond methods and prefixes; empty, as by default, if
+    /// every allowed method goes with every allowed path.
+    pub rules: Vec<Rule>,
+    /// The field that callers must send, with any value; none by default.
+    pub required_field: Option<HeaderName>,
     /// The key that callers must send in the field `X-Sidecar-Key`; none by default.
     pub caller_key: Option<Secret>,
+    /// Users whose programs may call through Unix sockets. Empty, as [`gids`](Self::gids) is, if
+    /// accounts do not matter.
+    pub uids: Vec<Uid>,
+    /// Groups whose programs may call through Unix sockets.
+    pub gids: Vec<Gid>,
 }
 
 impl Default for Config {
@@ -68,7 +86,11 @@ impl Default for Config {
                 Method::OPTIONS,
             ],
             paths: vec!["/api/".to_owned()],
+            rules: Vec::new(),
+            required_field: None,
             caller_key: None,
+            uids: Vec::new(),
+            gids: Vec::new(),
         }
     }
 }
@@ -118,10 +140,21 @@ pub enum InvalidConfig {
 /// Stands at one door and judges every request that comes through it.
 #[derive(Clone, Debug)]
 pub struct Guard {
+    peers: Option<Peers>,
     authorities: Authorities,
     origins: Origins,
+    required_field: Option<RequiredField>,
     caller_key: Option<CallerKey>,
     policy: Policy,
+}
+
+/// What an admitted request is to get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// What it asks for.
+    Request,
+    /// The answer that a preflight of an allowed origin gets: these methods may be used.
+    Preflight(HeaderValue),
 }
 
 impl Guard {
@@ -131,27 +164,43 @@ impl Guard {
     ///
     /// [`InvalidConfig`] names the entry of the configuration that cannot be kept.
     pub fn new(config: &Config, door: Door<'_>, pages: Pages) -> Result<Self, InvalidConfig> {
+        let peers = match (door, pages) {
+            // Probes come to the pages over TCP, where they have no account, and get no credential.
+            (Door::Tcp(_), Pages::Own) => None,
+            _ => Peers::new(&config.uids, &config.gids),
+        };
         Ok(Self {
+            peers,
             authorities: Authorities::new(&config.hosts, door)?,
             origins: Origins::new(&config.origins, pages)?,
+            required_field: config.required_field.clone().map(RequiredField),
             caller_key: config.caller_key.clone().map(CallerKey::new).transpose()?,
-            policy: Policy::new(&config.methods, &config.paths)?,
+            policy: Policy::new(config)?,
         })
     }
 
-    /// Judges the head of a request. The content of a refused one stays unread, so its connection ends
+    /// Judges the head of a request, and the account that sent it where the kernel tells. The content of a refused one stays unread, so its connection ends
     /// with the answer.
     ///
     /// # Errors
     ///
     /// The first [`Refusal`].
-    pub fn admit(&self, head: &Parts) -> Result<(), Refusal> {
+    pub fn admit(&self, head: &Parts, peer: Option<Account>) -> Result<Admitted, Refusal> {
+        if let Some(peers) = &self.peers {
+            peers.admit(peer)?;
+        }
         self.authorities.admit(head)?;
-        self.origins.admit(head)?;
+        if self.origins.admit(head)? == Passage::Preflight {
+            return Ok(Admitted::Preflight(self.policy.methods()));
+        }
+        if let Some(field) = &self.required_field {
+            field.admit(&head.headers)?;
+        }
         if let Some(key) = &self.caller_key {
             key.admit(&head.headers)?;
         }
-        self.policy.admit(&head.method, &head.uri)
+        self.policy.admit(&head.method, &head.uri)?;
+        Ok(Admitted::Request)
     }
 }
 
@@ -178,25 +227,71 @@ mod tests {
     #[test]
     fn what_curl_sends_is_admitted_by_default() {
         let fields = [("user-agent", "curl/8.5.0"), ("accept", "*/*")];
-        let verdict = guard(&Config::default()).admit(&head("/api/v2/workspaces?page=2", &fields));
-        assert_eq!(verdict, Ok(()));
+        let head = head("/api/v2/workspaces?page=2", &fields);
+        assert_eq!(guard(&Config::default()).admit(&head, None), Ok(Admitted::Request));
     }
 
     #[test]
     fn the_first_check_that_fails_gives_the_answer() {
-        let key = Secret::new("a-key-for-callers".into());
-        let guard = guard(&Config { caller_key: Some(key), ..Config::default() });
-        let mut everything_wrong = head("/oauth/token", &[("origin", "https://evil.example")]);
-        let host = everything_wrong.headers.insert("host", "evil.example".parse().unwrap());
+        let required = HeaderName::from_static("x-webwork-proxy");
+        let guard = guard(&Config {
+            uids: vec![Uid(1000)],
+            required_field: Some(required.clone()),
+            caller_key: Some(Secret::new("a-key-for-callers".into())),
+            ..Config::default()
+        });
+        let ours = Some(Account { uid: Uid(1000), gid: Gid(1000) });
+        let mut wrong = head("/oauth/token", &[("origin", "https://evil.example")]);
+        let host = wrong.headers.insert("host", "evil.example".parse().unwrap());
+        assert_eq!(guard.admit(&wrong, None), Err(Refusal::Account));
         let foreign =
             Refusal::HostForeign { host: "evil.example".into(), ours: "localhost:9180".into() };
-        assert_eq!(guard.admit(&everything_wrong), Err(foreign));
-        everything_wrong.headers.insert("host", host.unwrap());
-        assert_eq!(guard.admit(&everything_wrong), Err(Refusal::Origin));
-        everything_wrong.headers.remove("origin");
-        assert_eq!(guard.admit(&everything_wrong), Err(Refusal::CallerKeyMissing));
-        everything_wrong.headers.insert(CALLER_KEY, "a-key-for-callers".parse().unwrap());
-        assert_eq!(guard.admit(&everything_wrong), Err(Refusal::OffLimits));
+        assert_eq!(guard.admit(&wrong, ours), Err(foreign));
+        wrong.headers.insert("host", host.unwrap());
+        assert_eq!(guard.admit(&wrong, ours), Err(Refusal::Origin));
+        wrong.headers.remove("origin");
+        assert_eq!(guard.admit(&wrong, ours), Err(Refusal::FieldMissing(required.clone())));
+        wrong.headers.insert(required, "1".parse().unwrap());
+        assert_eq!(guard.admit(&wrong, ours), Err(Refusal::CallerKeyMissing));
+        wrong.headers.insert(CALLER_KEY, "a-key-for-callers".parse().unwrap());
+        assert_eq!(guard.admit(&wrong, ours), Err(Refusal::OffLimits));
+    }
+
+    #[test]
+    fn a_preflight_is_asked_for_no_field_and_no_key() {
+        let guard = guard(&Config {
+            origins: vec!["https://app.example".into()],
+            methods: vec![Method::GET, Method::OPTIONS],
+            required_field: Some(HeaderName::from_static("x-webwork-proxy")),
+            caller_key: Some(Secret::new("a-key-for-callers".into())),
+            ..Config::default()
+        });
+        let ask = [("origin", "https://app.example"), ("access-control-request-method", "GET")];
+        let mut head = head("/api/v2/tasks", &ask);
+        head.method = Method::OPTIONS;
+        let methods = HeaderValue::from_static("GET, OPTIONS");
+        assert_eq!(guard.admit(&head, None), Ok(Admitted::Preflight(methods)));
+        head.headers.insert("host", "evil.example".parse().unwrap());
+        assert!(matches!(guard.admit(&head, None), Err(Refusal::HostForeign { .. })));
+    }
+
+    #[test]
+    fn accounts_matter_at_every_door_but_to_pages_over_tcp() {
+        let config = Config { uids: vec![Uid(1000)], ..Config::default() };
+        let bound = ["127.0.0.1:9180".parse().unwrap()];
+        for (door, pages, expected) in [
+            (Door::Unix, Pages::None, Err(Refusal::Account)),
+            (Door::Unix, Pages::Own, Err(Refusal::Account)),
+            (Door::Tcp(&bound), Pages::None, Err(Refusal::Account)),
+            (Door::Tcp(&bound), Pages::Own, Ok(Admitted::Request)),
+        ] {
+            let guard = Guard::new(&config, door, pages).unwrap();
+            let mut head = head("/api/", &[]);
+            if door == Door::Unix {
+                head.headers.insert("host", "localhost".parse().unwrap());
+            }
+            assert_eq!(guard.admit(&head, None), expected, "{door:?} {pages:?}");
+        }
     }
 
     #[test]

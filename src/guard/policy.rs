@@ -1,15 +1,27 @@
-//! What may be asked of the upstream: methods, and prefixes of paths.
+//! What may be asked of the upstream: methods, prefixes of paths, and rules for both together.
 
-use http::{Method, Uri};
+use http::{HeaderValue, Method, Uri};
 
-use super::target::{self, Flaw};
-use super::{InvalidConfig, Refusal};
+use super::rule::Rule;
+use super::target::{self, Flaw, is_off_limits};
+use super::{Config, InvalidConfig, Refusal, method_override};
 
 /// The methods and paths that are forwarded.
 #[derive(Clone, Debug)]
 pub(super) struct Policy {
     methods: Vec<Method>,
     prefixes: Vec<String>,
+    rules: Vec<Rule>,
+    overrides: Overrides,
+}
+
+/// What becomes of `_method` in a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Overrides {
+    /// It can turn a POST into nothing that is not allowed anyway.
+    Harmless,
+    /// It could get round the policy.
+    Refused,
 }
 
 impl Policy {
@@ -18,17 +30,18 @@ impl Policy {
     /// # Errors
     ///
     /// [`InvalidConfig`] names the entry that cannot be kept.
-    pub(super) fn new(methods: &[Method], prefixes: &[String]) -> Result<Self, InvalidConfig> {
+    pub(super) fn new(config: &Config) -> Result<Self, InvalidConfig> {
+        let Config { methods, paths, rules, .. } = config;
         if methods.is_empty() {
             return Err(InvalidConfig::NoMethods);
         }
-        if prefixes.is_empty() {
+        if paths.is_empty() {
             return Err(InvalidConfig::NoPaths);
         }
         if let Some(method) = methods.iter().find(|method| NEVER.contains(method)) {
             return Err(InvalidConfig::Method(method.clone()));
         }
-        for prefix in prefixes {
+        for prefix in paths {
             if !is_prefix(prefix) {
                 return Err(InvalidConfig::Path(prefix.clone()));
             }
@@ -36,7 +49,13 @@ impl Policy {
                 return Err(InvalidConfig::OffLimits(prefix.clone()));
             }
         }
-        Ok(Self { methods: methods.to_vec(), prefixes: prefixes.to_vec() })
+        let is_free = rules.is_empty() && OVERRIDABLE.iter().all(|it| methods.contains(it));
+        Ok(Self {
+            methods: methods.clone(),
+            prefixes: paths.clone(),
+            rules: rules.clone(),
+            overrides: if is_free { Overrides::Harmless } else { Overrides::Refused },
+        })
     }
 
     /// Judges the method, then the target.
@@ -51,23 +70,28 @@ impl Policy {
         if !self.prefixes.iter().any(|prefix| is_under(path, prefix)) {
             return Err(Refusal::Path);
         }
+        if !self.rules.is_empty() && !self.rules.iter().any(|rule| rule.allows(method, path)) {
+            return Err(Refusal::Rules);
+        }
+        if self.overrides == Overrides::Refused && uri.query().is_some_and(method_override::is_in) {
+            return Err(Refusal::MethodOverride);
+        }
         Ok(())
+    }
+
+    /// The methods as a list field, for pages that ask before they send.
+    pub(super) fn methods(&self) -> HeaderValue {
+        let names: Vec<_> = self.methods.iter().map(Method::as_str).collect();
+        // Methods are tokens, which field values may consist of.
+        HeaderValue::try_from(names.join(", ")).unwrap_or(HeaderValue::from_static("GET"))
     }
 }
 
 /// TRACE sends the token back in content (RFC 9110 §9.3.8), CONNECT asks for a tunnel.
 const NEVER: [Method; 2] = [Method::TRACE, Method::CONNECT];
 
-/// Segments that lead to where tokens are made or revoked: a caller could turn the token that it never
-/// sees into one that it keeps.
-const OFF_LIMITS: [&str; 2] = ["oauth", "personal-access-tokens"];
-
-/// Routers may ignore the case.
-fn is_off_limits(segment: &str) -> bool {
-    OFF_LIMITS
-        .iter()
-        .any(|word| target::name(segment).map(|byte| byte.to_ascii_lowercase()).eq(word.bytes()))
-}
+/// What Laravel can take a POST for.
+const OVERRIDABLE: [Method; 3] = [Method::PUT, Method::PATCH, Method::DELETE];
 
 /// Compares what the path means. A prefix ends with a slash, so `/api/` does not cover `/apix`.
 fn is_under(path: &str, prefix: &str) -> bool {
@@ -86,11 +110,18 @@ fn is_prefix(prefix: &str) -> bool {
 mod tests {
     use proptest::prelude::*;
 
+    use super::target::OFF_LIMITS;
     use super::*;
 
     fn policy(prefixes: &[&str]) -> Result<Policy, InvalidConfig> {
-        let prefixes: Vec<String> = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
-        Policy::new(&[Method::GET, Method::POST], &prefixes)
+        let paths = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
+        let methods = vec![Method::GET, Method::POST];
+        Policy::new(&Config { methods, paths, ..Config::default() })
+    }
+
+    fn ruled(rules: &[&str]) -> Policy {
+        let rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+        Policy::new(&Config { rules, ..Config::default() }).unwrap()
     }
 
     fn verdict(prefixes: &[&str], target: &str) -> Result<(), Refusal> {
@@ -150,6 +181,37 @@ mod tests {
     }
 
     #[test]
+    fn with_rules_one_of_them_has_to_allow_method_and_path_together() {
+        let policy = ruled(&["GET,HEAD /api/v2/**", "POST /api/v2/time-tracking/*"]);
+        for (method, target, expected) in [
+            (Method::GET, "/api/v2/tasks?page=2", Ok(())),
+            (Method::HEAD, "/api/v2/tasks", Ok(())),
+            (Method::POST, "/api/v2/time-tracking/start", Ok(())),
+            (Method::POST, "/api/v2/time-tracking/start;/x", Err(Refusal::Rules)),
+            (Method::POST, "/api/v2/tasks?/api/v2/time-tracking/start", Err(Refusal::Rules)),
+            (Method::DELETE, "/api/v2/tasks/7", Err(Refusal::Rules)),
+            (Method::GET, "/api/v3/tasks", Err(Refusal::Rules)),
+            (Method::GET, "/v2/tasks", Err(Refusal::Path)),
+            (Method::GET, "/api/v2/oauth", Err(Refusal::OffLimits)),
+        ] {
+            let seen = policy.admit(&method, &target.parse().unwrap());
+            assert_eq!(seen, expected, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn a_query_cannot_ask_for_a_method_that_is_not_allowed() {
+        let target = Uri::from_static("/api/v2/tasks/7?a=b&%5Fmethod=DELETE");
+        let without_delete = policy(&["/api/"]).unwrap();
+        let verdict = without_delete.admit(&Method::POST, &target);
+        assert_eq!(verdict, Err(Refusal::MethodOverride));
+        let verdict = ruled(&["POST /api/**"]).admit(&Method::POST, &target);
+        assert_eq!(verdict, Err(Refusal::MethodOverride));
+        let default = Policy::new(&Config::default()).unwrap();
+        assert_eq!(default.admit(&Method::POST, &target), Ok(()));
+    }
+
+    #[test]
     fn a_flawed_target_is_a_bad_request_and_not_a_matter_of_policy() {
         let seen = verdict(&["/api/"], "/api/../v2");
         assert_eq!(seen, Err(Refusal::Target(Flaw::DotSegment)));
@@ -166,10 +228,10 @@ mod tests {
             assert_eq!(policy(&[prefix]).map(drop), Err(expected), "{prefix:?}");
         }
         assert_eq!(policy(&[]).map(drop), Err(InvalidConfig::NoPaths));
-        let paths = ["/api/".to_owned()];
-        assert_eq!(Policy::new(&[], &paths).map(drop), Err(InvalidConfig::NoMethods));
+        let with = |methods| Policy::new(&Config { methods, ..Config::default() }).map(drop);
+        assert_eq!(with(Vec::new()), Err(InvalidConfig::NoMethods));
         for method in NEVER {
-            let seen = Policy::new(&[Method::GET, method.clone()], &paths).map(drop);
+            let seen = with(vec![Method::GET, method.clone()]);
             assert_eq!(seen, Err(InvalidConfig::Method(method)));
         }
     }
@@ -270,6 +332,16 @@ mod tests {
                 for word in OFF_LIMITS {
                     prop_assert!(!resolved.iter().any(|segment| segment == word));
                 }
+            }
+        }
+
+        #[test]
+        fn no_path_leaves_the_rule_that_admits_it_however_it_is_decoded(tail in pieces()) {
+            let path = format!("/api/v2/tasks/{tail}");
+            if ruled(&["GET /api/v2/tasks/*"]).admit(&Method::GET, &path.parse().unwrap()).is_ok() {
+                let resolved = resolve(&path);
+                prop_assert_eq!(resolved.len(), 4);
+                prop_assert_eq!(&resolved[..3], ["api", "v2", "tasks"]);
             }
         }
 

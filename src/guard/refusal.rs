@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use http::HeaderName;
+
 use crate::answer::{Answer, Code};
 
 use super::target::Flaw;
@@ -41,6 +43,12 @@ pub enum Refusal {
     /// A WebSocket handshake; the API has none, and pages may send it across origins.
     #[error("The sidecar opens no WebSocket.")]
     WebSocket,
+    /// The account at the other end of the Unix socket is not on the list, or could not be told.
+    #[error("The account of this program may not use the sidecar.")]
+    Account,
+    /// A required field is configured and the request has none.
+    #[error("The field {0} is missing.")]
+    FieldMissing(HeaderName),
     /// A caller key is configured and the request has none.
     #[error("The caller key is missing.")]
     CallerKeyMissing,
@@ -56,6 +64,12 @@ pub enum Refusal {
     /// The path is under no allowed prefix.
     #[error("The sidecar's policy does not allow this path.")]
     Path,
+    /// No rule allows the method on this path.
+    #[error("The sidecar's rules do not allow this method on this path.")]
+    Rules,
+    /// `_method` in the query could get round the methods or rules.
+    #[error("The query has a parameter _method, which could turn the request into another one.")]
+    MethodOverride,
     /// The path leads to where tokens are made.
     #[error("Paths that lead to tokens are never forwarded.")]
     OffLimits,
@@ -70,8 +84,15 @@ impl Refusal {
                 Code::BadRequest
             }
             Self::Origin | Self::FetchSite | Self::Referer | Self::Preflight => Code::CrossSite,
+            Self::Account => Code::CallerAccount,
+            Self::FieldMissing(_) => Code::RequiredField,
             Self::CallerKeyMissing | Self::CallerKeyWrong => Code::CallerKey,
-            Self::WebSocket | Self::Method | Self::Path | Self::OffLimits => Code::Policy,
+            Self::WebSocket
+            | Self::Method
+            | Self::Path
+            | Self::Rules
+            | Self::MethodOverride
+            | Self::OffLimits => Code::Policy,
         }
     }
 
@@ -88,7 +109,12 @@ impl Refusal {
                 Some("Send the configured key in the field X-Sidecar-Key, once.")
             }
             Self::WebSocket => Some("Use plain requests; the API has no WebSocket."),
-            Self::Method => Some("Use another method, or add this one to guard.methods."),
+            Self::FieldMissing(_) => {
+                Some("Send it with any value; guard.required_field demands it.")
+            }
+            Self::Method => Some("Use another method; guard.methods and guard.read_only decide."),
+            Self::Rules => Some("Add a rule to guard.rules, if this is meant to be possible."),
+            Self::MethodOverride => Some("Use the method itself, and no parameter of this name."),
             Self::Path => Some("Use a path under /api/, or add its prefix to guard.paths."),
             Self::OffLimits => Some("Make and revoke tokens in the web interface of the API."),
             _ => None,

@@ -89,10 +89,25 @@ pub(super) fn decode(text: &str) -> impl Iterator<Item = Result<u8, Flaw>> {
     })
 }
 
+/// Segments that lead to where tokens are made or revoked: a caller could turn the token that it never
+/// sees into one that it keeps.
+pub(super) const OFF_LIMITS: [&str; 2] = ["oauth", "personal-access-tokens"];
+
+/// Routers may ignore the case.
+pub(super) fn is_off_limits(segment: &str) -> bool {
+    OFF_LIMITS
+        .iter()
+        .any(|word| name(segment).map(|byte| byte.to_ascii_lowercase()).eq(word.bytes()))
+}
+
+/// The byte that two hexadecimal digits mean.
+pub(super) fn byte_of(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
 fn unescape(high: u8, low: u8) -> Result<u8, Flaw> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (Some(high), Some(low)) = (digit(high), digit(low)) else { return Err(Flaw::Escape) };
-    match high << 4 | low {
+    match byte_of(high, low).ok_or(Flaw::Escape)? {
         b'/' | b'\\' | b'.' | b'%' => Err(Flaw::Hidden),
         byte if byte.is_ascii_control() => Err(Flaw::Hidden),
         byte => Ok(byte),

@@ -6,16 +6,20 @@
 //! listening *without* it, which fails if anybody at all has the port, and only then are the others
 //! let in.
 
+mod unix;
+
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use rustix::io::Errno;
-use socket2::{Domain, Protocol, SockAddr, Type};
+use socket2::{Domain, Protocol, Type};
+
+use unix::Trouble;
+pub use unix::{Mode, Permissions};
 
 /// A place to listen: a TCP address, or a Unix socket written as `unix:/path`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +79,16 @@ pub enum BindError {
     /// A file that is not a socket has the path.
     #[error("{0} is a file but not a socket: it was left alone; choose another path")]
     NotASocket(Address),
+    /// The file of a Unix socket cannot have the configured mode or owner.
+    #[error(
+        "cannot give {address} the mode and owner of listen.socket_mode and listen.socket_owner: {reason}; only root can give a file away, and others only to a group of theirs"
+    )]
+    Permissions {
+        /// What was asked for.
+        address: Address,
+        /// What the system said.
+        reason: io::Error,
+    },
     /// The system refused for another reason.
     #[error("cannot listen on {address}: {reason}")]
     Refused {
@@ -93,7 +107,7 @@ impl BindError {
                 reason.kind() == io::ErrorKind::AddrNotAvailable
                     || reason.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
             }
-            Self::InUse(_) | Self::NotASocket(_) => false,
+            Self::InUse(_) | Self::NotASocket(_) | Self::Permissions { .. } => false,
         }
     }
 }
@@ -117,20 +131,27 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Listens on an address with one socket for each of `cores`.
+    /// Listens on an address with one socket for each of `cores`. A Unix socket gets `permissions`
+    /// before anybody can connect.
     ///
     /// # Errors
     ///
     /// [`BindError`] says who or what is in the way.
-    pub fn bind(address: &Address, cores: usize) -> Result<Self, BindError> {
-        match address {
-            Address::Tcp(wanted) => bind_tcp(*wanted, cores),
-            Address::Unix(path) => bind_unix(path, cores),
-        }
-        .map_err(|reason| match reason.kind() {
-            io::ErrorKind::AddrInUse => BindError::InUse(address.clone()),
-            io::ErrorKind::AlreadyExists => BindError::NotASocket(address.clone()),
-            _ => BindError::Refused { address: address.clone(), reason },
+    pub fn bind(
+        address: &Address,
+        cores: usize,
+        permissions: &Permissions,
+    ) -> Result<Self, BindError> {
+        let bound = match address {
+            Address::Tcp(wanted) => bind_tcp(*wanted, cores).map_err(Trouble::from),
+            Address::Unix(path) => bind_unix(path, cores, permissions),
+        };
+        let address = || address.clone();
+        bound.map_err(|trouble| match trouble {
+            Trouble::InUse => BindError::InUse(address()),
+            Trouble::NotASocket => BindError::NotASocket(address()),
+            Trouble::Permissions(reason) => BindError::Permissions { address: address(), reason },
+            Trouble::Refused(reason) => BindError::Refused { address: address(), reason },
         })
     }
 }
@@ -193,21 +214,8 @@ fn tcp_socket(address: SocketAddr) -> io::Result<socket2::Socket> {
     Ok(socket)
 }
 
-fn bind_unix(path: &Path, cores: usize) -> io::Result<Listeners> {
-    remove_stale(path)?;
-    let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    let name = SockAddr::unix(path)?;
-    // Only the owner may connect. On Linux bind(2) creates the file with the mode that the socket
-    // itself has, so there is no moment in which it is wider; elsewhere the file is narrowed before
-    // listen(2), and until then nobody can connect.
-    #[cfg(target_os = "linux")]
-    rustix::fs::fchmod(&socket, rustix::fs::Mode::from_raw_mode(0o600))?;
-    socket.bind(&name)?;
-    #[cfg(not(target_os = "linux"))]
-    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    socket.listen(BACKLOG)?;
-    let first: UnixListener = socket.into();
+fn bind_unix(path: &Path, cores: usize, permissions: &Permissions) -> Result<Listeners, Trouble> {
+    let first = unix::listener(path, permissions)?;
     let others: Vec<_> = std::iter::repeat_with(|| first.try_clone())
         .take(cores.saturating_sub(1))
         .collect::<io::Result<_>>()?;
@@ -215,35 +223,21 @@ fn bind_unix(path: &Path, cores: usize) -> io::Result<Listeners> {
     Ok(Listeners { address: Address::Unix(path.to_owned()), sockets })
 }
 
-/// Removes a socket that a crashed sidecar left behind. One that answers is in use.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    let file = match std::fs::symlink_metadata(path) {
-        Ok(file) => file.file_type(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    if !file.is_socket() {
-        return Err(io::ErrorKind::AlreadyExists.into());
-    }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path)
-        }
-        Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
-        Err(error) => Err(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
     use std::net::TcpStream;
     use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixStream;
 
     use super::*;
 
     fn loopback() -> Address {
         "127.0.0.1:0".parse().unwrap()
+    }
+
+    fn bind(address: &Address, cores: usize) -> Result<Listeners, BindError> {
+        Listeners::bind(address, cores, &Permissions::default())
     }
 
     fn tcp(address: &Address) -> SocketAddr {
@@ -254,11 +248,11 @@ mod tests {
     #[test]
     fn a_port_that_a_sidecar_has_is_refused_even_to_the_same_user() {
         for cores in [1, 4] {
-            let first = Listeners::bind(&loopback(), cores).unwrap();
+            let first = bind(&loopback(), cores).unwrap();
             assert_ne!(tcp(&first.address).port(), 0);
             assert_eq!(first.sockets.len(), cores);
             for others in [1, 4] {
-                let second = Listeners::bind(&first.address, others);
+                let second = bind(&first.address, others);
                 assert!(matches!(second, Err(BindError::InUse(_))), "{second:?}");
             }
         }
@@ -266,16 +260,16 @@ mod tests {
 
     #[test]
     fn a_port_is_free_again_after_its_listeners_are_gone() {
-        let first = Listeners::bind(&loopback(), 3).unwrap();
+        let first = bind(&loopback(), 3).unwrap();
         let address = first.address.clone();
         drop(first);
-        assert_eq!(Listeners::bind(&address, 3).unwrap().address, address);
+        assert_eq!(bind(&address, 3).unwrap().address, address);
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn every_core_gets_connections() {
-        let listeners = Listeners::bind(&loopback(), 2).unwrap();
+        let listeners = bind(&loopback(), 2).unwrap();
         let callers: Vec<_> =
             (0..64).map(|_| TcpStream::connect(tcp(&listeners.address)).unwrap()).collect();
         let mut accepted = HashSet::new();
@@ -294,7 +288,7 @@ mod tests {
     fn a_unix_socket_is_for_its_owner_only() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("proxy.sock");
-        let listeners = Listeners::bind(&Address::Unix(path.clone()), 2).unwrap();
+        let listeners = bind(&Address::Unix(path.clone()), 2).unwrap();
         assert_eq!(listeners.sockets.len(), 2);
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -305,16 +299,16 @@ mod tests {
     fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
         let directory = tempfile::tempdir().unwrap();
         let address = Address::Unix(directory.path().join("proxy.sock"));
-        let live = Listeners::bind(&address, 1).unwrap();
-        assert!(matches!(Listeners::bind(&address, 1), Err(BindError::InUse(_))));
+        let live = bind(&address, 1).unwrap();
+        assert!(matches!(bind(&address, 1), Err(BindError::InUse(_))));
         drop(live);
-        assert!(Listeners::bind(&address, 1).is_ok());
+        assert!(bind(&address, 1).is_ok());
     }
 
     #[test]
     fn a_file_that_is_no_socket_is_left_alone() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let bound = Listeners::bind(&Address::Unix(file.path().to_owned()), 1);
+        let bound = bind(&Address::Unix(file.path().to_owned()), 1);
         assert!(matches!(bound, Err(BindError::NotASocket(_))));
         assert!(file.path().exists());
     }

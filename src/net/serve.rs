@@ -45,6 +45,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::drain::Drain;
 use super::listen::{BACKLOG, Socket};
+use crate::account::Account;
 use crate::answer::{Answer, Code};
 use crate::telemetry::{Counters, Origin};
 use accept::{Listen, is_caller_trouble};
@@ -70,13 +71,14 @@ pub struct Terms {
 
 /// Serves the sockets of one core on the current `LocalSet` until the drain is over: every
 /// connection has ended, or the deadline has passed and the caller of this function drops the rest.
+/// The service learns the account at the other end, which a Unix socket tells and TCP does not.
 ///
 /// # Errors
 ///
 /// A socket that the runtime does not take.
 pub async fn serve<S, F, B>(sockets: Vec<Socket>, terms: Terms, service: S) -> io::Result<()>
 where
-    S: Fn(Request<Content>) -> F + 'static,
+    S: Fn(Request<Content>, Option<Account>) -> F + 'static,
     F: Future<Output = Response<B>> + 'static,
     B: Body<Data = Bytes> + From<Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -152,7 +154,7 @@ const BREATHER: Duration = Duration::from_millis(100);
 
 impl<S, F, B> Core<S>
 where
-    S: Fn(Request<Content>) -> F + 'static,
+    S: Fn(Request<Content>, Option<Account>) -> F + 'static,
     F: Future<Output = Response<B>> + 'static,
     B: Body<Data = Bytes> + From<Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -168,7 +170,7 @@ where
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok(stream) => self.admit(stream, &running).await,
+                Ok(accepted) => self.admit(accepted, &running).await,
                 Err(error) if is_caller_trouble(&error) => continue,
                 Err(error) => {
                     if !std::mem::replace(&mut starving, true) {
@@ -186,7 +188,7 @@ where
         for _ in 0..BACKLOG {
             let mut accepted = pin!(listener.accept());
             match poll_fn(|cx| Poll::Ready(accepted.as_mut().poll(cx))).await {
-                Poll::Ready(Ok(stream)) => self.admit(stream, &running).await,
+                Poll::Ready(Ok(accepted)) => self.admit(accepted, &running).await,
                 Poll::Ready(Err(error)) if is_caller_trouble(&error) => {}
                 Poll::Ready(Err(_)) | Poll::Pending => return,
             }
@@ -196,19 +198,22 @@ where
     /// Gives the connection a place. At the limit this waits, and the accept loop with it: the
     /// kernel's queue holds those who come next, and nobody is reset. Asking before accepting would
     /// bind a place to every idle socket.
-    async fn admit<T>(self: &Rc<Self>, stream: T, running: &mpsc::Sender<Infallible>)
-    where
+    async fn admit<T>(
+        self: &Rc<Self>,
+        accepted: (T, Option<Account>),
+        running: &mpsc::Sender<Infallible>,
+    ) where
         T: AsyncRead + AsyncWrite + AsFd + Unpin + 'static,
     {
         if let Some(place) = self.terms.limit.place().await {
-            spawn_local(Rc::clone(self).attend(stream, place, running.clone()));
+            spawn_local(Rc::clone(self).attend(accepted, place, running.clone()));
         }
     }
 
     /// One connection, from its first byte to its last. A panic in here ends this task alone.
     async fn attend<T: AsyncRead + AsyncWrite + AsFd + Unpin + 'static>(
         self: Rc<Self>,
-        stream: T,
+        (stream, account): (T, Option<Account>),
         _place: OwnedSemaphorePermit,
         _running: mpsc::Sender<Infallible>,
     ) {
@@ -216,7 +221,7 @@ where
         let stream = Rc::new(RefCell::new(stream));
         let line: Weak<dyn Line> = Rc::downgrade(&(Rc::clone(&stream) as Rc<dyn Line>));
         let seat = self.sweep.seat(line);
-        let parting = self.converse(&stream, &seat).await;
+        let parting = self.converse(&stream, account, &seat).await;
         if parting == Parting::Unheard
             && let Ok(stream) = Rc::try_unwrap(stream)
         {
@@ -228,10 +233,11 @@ where
     async fn converse<T: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: &Rc<RefCell<T>>,
+        account: Option<Account>,
         seat: &Rc<Seat>,
     ) -> Parting {
         let io = TokioIo::new(Watched::new(Rc::clone(stream), Rc::clone(seat)));
-        let service = service_fn(|request| self.answer(request, seat));
+        let service = service_fn(|request| self.answer(request, account, seat));
         let mut connection = pin!(self.http.serve_connection(io, service));
         let mut told = false;
         let ended = poll_fn(|cx| {
@@ -261,6 +267,7 @@ where
     async fn answer(
         &self,
         request: Request<Incoming>,
+        account: Option<Account>,
         seat: &Rc<Seat>,
     ) -> Result<Response<Seated<B>>, Infallible> {
         let seated = seat.busy();
@@ -279,7 +286,7 @@ where
             let longest_pause = self.terms.config.content_timeout;
             let request = request
                 .map(|incoming| Content::new(incoming, longest_pause, Arc::clone(seat.leftover())));
-            match unpanicked(|| (self.service)(request)).await {
+            match unpanicked(|| (self.service)(request, account)).await {
                 Ok(response) => response,
                 Err(Panicked) => self.own(Answer::new(Code::Internal)),
             }

@@ -2,17 +2,21 @@
 
 use std::rc::Rc;
 
-use http::{Method, StatusCode, request};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, StatusCode, request};
 
+use super::response::Body;
 use super::service::Proxy;
 use crate::clock::{self, Moment};
 use crate::telemetry::Origin;
-use crate::token::current::Generation;
+use crate::token::current::Bearer;
 
 /// A request from its head to the last byte of its answer, however it ends.
 #[derive(Debug)]
 pub(super) struct Entry {
     proxy: Rc<Proxy>,
+    /// The token that the request carried last.
+    bearer: Option<Bearer>,
     /// Not there when nobody reads it: a clock and a copy of the path are not for nothing.
     line: Option<Box<Line>>,
 }
@@ -25,7 +29,6 @@ struct Line {
     began: Moment,
     answered: Option<Moment>,
     status: Option<StatusCode>,
-    generation: Option<Generation>,
     bytes: u64,
 }
 
@@ -39,17 +42,21 @@ impl Entry {
                 began: clock::now(),
                 answered: None,
                 status: None,
-                generation: None,
                 bytes: 0,
             })
         });
-        Self { proxy, line }
+        Self { proxy, bearer: None, line }
     }
 
     /// The request was sent with this token.
-    pub(super) fn carried(&mut self, generation: Generation) {
-        if let Some(line) = &mut self.line {
-            line.generation = Some(generation);
+    pub(super) fn carried(&mut self, bearer: &Bearer) {
+        self.bearer = Some(bearer.clone());
+    }
+
+    /// Drops fields of the response that have the request's token in them.
+    pub(super) fn clean_echoes(&self, fields: &mut HeaderMap) {
+        if let Some(bearer) = &self.bearer {
+            self.proxy.clean_echoes(fields, bearer);
         }
     }
 
@@ -60,6 +67,12 @@ impl Entry {
             line.status = Some(status);
             line.answered = Some(clock::now());
         }
+    }
+
+    /// The answer is one of the sidecar's own.
+    pub(super) fn own(mut self, response: Response<Bytes>) -> Response<Body> {
+        self.answered(response.status(), Origin::Sidecar);
+        response.map(|content| Body::own(content, self))
     }
 
     /// Content went to the caller.
@@ -84,7 +97,7 @@ impl Drop for Entry {
             bytes = line.bytes,
             head_ms = line.answered.map(millis),
             total_ms = millis(now),
-            generation = line.generation.map(|generation| generation.0),
+            generation = self.bearer.as_ref().map(|bearer| bearer.generation().0),
         );
     }
 }

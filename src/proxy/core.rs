@@ -60,7 +60,7 @@ impl Core {
                 let proxy =
                     Proxy::new(config, Rc::clone(&pool), current, Arc::clone(&counters), admission);
                 let proxy = Rc::new(proxy);
-                let forward = move |request| Rc::clone(&proxy).forward(request);
+                let forward = move |request, account| Rc::clone(&proxy).forward(request, account);
                 serving.spawn_local(serve(sockets, self.terms.clone(), forward));
             }
             while let Some(served) = serving.join_next().await {

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use http::HeaderMap;
 use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue};
 
 /// RFC 9110 §7.6.1, with the fields of RFC 9110 §11.7 and RFC 9113 §8.2.2 that are also for one hop.
 fn is_hop_by_hop(name: &str) -> bool {
@@ -41,6 +41,7 @@ fn is_ours_in_requests(name: &str) -> bool {
             | "fastly-client-ip"
             | "forwarded"
             | "host"
+            | "proxy"
             | "trailer"
             | "true-client-ip"
             | "x-client-ip"
@@ -54,18 +55,35 @@ fn is_ours_in_requests(name: &str) -> bool {
             | "x-real-ip"
             | "x-rewrite-url"
             | "x-sidecar-key"
-    ) || name.starts_with("x-forwarded")
+    ) || name.starts_with("x-forward")
 }
 
 /// Fields of a response that speak to a browser about the upstream's origin, which is not ours.
 fn is_for_browsers(name: &str) -> bool {
-    matches!(name, "alt-svc" | "set-cookie" | "set-cookie2" | "strict-transport-security")
-        || name.starts_with("access-control-")
+    matches!(
+        name,
+        "alt-svc"
+            | "clear-site-data"
+            | "nel"
+            | "report-to"
+            | "reporting-endpoints"
+            | "set-cookie"
+            | "set-cookie2"
+            | "strict-transport-security"
+    ) || name.starts_with("access-control-")
 }
 
-/// Many servers cannot tell `X_Forwarded_For` from `X-Forwarded-For`.
+/// Many servers cannot tell `X_Forwarded_For` from `X-Forwarded-For`, because both become the same
+/// variable; some treat other signs than `_` in that way.
 fn dashed(name: &str) -> Cow<'_, str> {
-    if name.contains('_') { name.replace('_', "-").into() } else { name.into() }
+    let is_odd = |c: char| !c.is_ascii_alphanumeric() && c != '-';
+    if name.contains(is_odd) { name.replace(is_odd, "-").into() } else { name.into() }
+}
+
+/// Whether a field that a page wants to send has a meaning for anybody.
+pub(super) fn passes_in_requests(name: &str) -> bool {
+    let plain = dashed(name);
+    !is_hop_by_hop(&plain) && !is_ours_in_requests(&plain)
 }
 
 /// Drops from a request what does not pass.
@@ -81,14 +99,42 @@ pub fn clean_request(fields: &mut HeaderMap) {
 }
 
 /// Drops from a response what does not pass.
-pub fn clean_response(fields: &mut HeaderMap) {
+pub fn clean_response(fields: &mut HeaderMap) -> Nominations {
+    let nominations = nominations(fields);
     drop_nominated(fields);
     drop_named(fields, |name| is_hop_by_hop(name) || is_for_browsers(name));
+    nominations
+}
+
+/// What the `Connection` of a response says about its trailers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nominations {
+    /// None of them ends here.
+    None,
+    /// Some of them may end here. Which ones is not remembered: trailers are for those who can do
+    /// without (RFC 9110 §6.5.1), and an honest server nominates none.
+    Some,
+}
+
+fn nominations(fields: &HeaderMap) -> Nominations {
+    let is_plain = |value: &HeaderValue| {
+        let mut options = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        options.all(|option| {
+            [&b"close"[..], b"keep-alive"].iter().any(|plain| option.eq_ignore_ascii_case(plain))
+        })
+    };
+    match fields.get_all(CONNECTION).iter().all(is_plain) {
+        true => Nominations::None,
+        false => Nominations::Some,
+    }
 }
 
 /// Drops from a response's trailers what does not pass. RFC 9110 §6.5.1: nothing in a trailer may
 /// frame, route or authorise the message that it ends.
-pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
+pub(super) fn clean_trailers(trailers: &mut HeaderMap, nominations: Nominations) {
+    if nominations == Nominations::Some {
+        trailers.clear();
+    }
     drop_named(trailers, |name| {
         is_hop_by_hop(name) || is_for_browsers(name) || is_essential(name) || name == "trailer"
     });
@@ -167,7 +213,10 @@ mod tests {
             "Transfer-Encoding: chunked",
             "Upgrade: websocket",
         ];
-        for clean in [clean_request, clean_response] {
+        let responses = |fields: &mut HeaderMap| {
+            assert_eq!(clean_response(fields), Nominations::None);
+        };
+        for clean in [&clean_request as &dyn Fn(&mut HeaderMap), &responses] {
             let mut all = fields(&hop);
             all.insert("x-kept", HeaderValue::from_static("1"));
             clean(&mut all);
@@ -179,8 +228,11 @@ mod tests {
     fn fields_that_connection_names_do_not_pass() {
         let mut all =
             fields(&["Connection: close, X-One", "Connection: ,x-TWO , @", "X-One: 1", "X-Two: 2"]);
+        let mut response = all.clone();
         clean_request(&mut all);
         assert!(all.is_empty(), "{all:?}");
+        assert_eq!(clean_response(&mut response), Nominations::Some);
+        assert!(response.is_empty(), "{response:?}");
     }
 
     #[test]
@@ -200,6 +252,8 @@ mod tests {
             "Host: evil.example",
             "X-Forwarded-Host: evil.example",
             "X-Forwarded-Anything: 1",
+            "X-Forward-For: 1.2.3.4",
+            "Proxy: http://evil.example",
             "X-HTTP-Method-Override: DELETE",
             "X-Original-URL: /admin",
             "X-Real-IP: 1.2.3.4",
@@ -207,6 +261,11 @@ mod tests {
             "X-Sidecar-Key: secret",
             "X_Forwarded_For: 1.2.3.4",
             "X_HTTP_Method-Override: DELETE",
+            "X.HTTP.Method.Override: DELETE",
+            "X-HTTP-Method: DELETE",
+            "X-Method-Override: DELETE",
+            "X_METHOD_OVERRIDE: DELETE",
+            "X~Real~IP: 1.2.3.4",
             "Content_Length: 5",
             "Transfer_Encoding: chunked",
         ] {
@@ -221,6 +280,9 @@ mod tests {
         let mut all = fields(&[
             "Access-Control-Allow-Origin: *",
             "Alt-Svc: h3=\":443\"",
+            "Clear-Site-Data: \"storage\"",
+            "NEL: {}",
+            "Report-To: {}",
             "Set-Cookie: a=b",
             "Set-Cookie: c=d",
             "Strict-Transport-Security: max-age=1",
@@ -234,7 +296,22 @@ mod tests {
     #[test]
     fn trailers_cannot_frame_or_authorise() {
         let mut all = fields(&["Content-Length: 1", "Authorization: a", "X-Sum: 1"]);
-        clean_trailers(&mut all);
+        clean_trailers(&mut all, Nominations::None);
         assert_eq!(names(&all), ["x-sum"]);
+    }
+
+    #[test]
+    fn trailers_that_may_be_nominated_do_not_pass() {
+        for (connection, expected) in [
+            ("close", Nominations::None),
+            ("Keep-Alive, Close", Nominations::None),
+            ("close, X-Sum", Nominations::Some),
+        ] {
+            let seen = clean_response(&mut fields(&[&format!("Connection: {connection}")]));
+            assert_eq!(seen, expected, "{connection}");
+        }
+        let mut trailers = fields(&["X-Sum: 1", "X-Other: 1"]);
+        clean_trailers(&mut trailers, Nominations::Some);
+        assert!(trailers.is_empty());
     }
 }

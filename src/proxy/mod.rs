@@ -5,6 +5,7 @@
 
 mod access;
 pub mod core;
+mod echo;
 pub mod fields;
 mod replay;
 mod request;
@@ -12,6 +13,11 @@ mod response;
 pub mod service;
 
 use std::time::Duration;
+
+use http::HeaderName;
+
+use crate::answer::pages::Readers;
+use crate::scope::Rights;
 
 /// How requests are forwarded.
 #[derive(Clone, Debug)]
@@ -22,10 +28,35 @@ pub struct Config {
     pub hold: Duration,
     /// Whether every request is logged. Default no.
     pub access_log: bool,
+    /// By what a request is refused that the token cannot be good for.
+    pub scope_check: ScopeCheck,
+    /// A field that is between callers and us, and never forwarded; none by default.
+    pub required_field: Option<HeaderName>,
+    /// Pages that may read answers; none by default.
+    pub readers: Readers,
+}
+
+/// Whose word counts for what the token may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ScopeCheck {
+    /// The token's own, where it is certain.
+    #[default]
+    Token,
+    /// The operator's.
+    Operator(Rights),
+    /// The upstream's alone.
+    Off,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { replay_limit: 64 << 10, hold: Duration::from_secs(10), access_log: false }
+        Self {
+            replay_limit: 64 << 10,
+            hold: Duration::from_secs(10),
+            access_log: false,
+            scope_check: ScopeCheck::default(),
+            required_field: None,
+            readers: Readers::default(),
+        }
     }
 }

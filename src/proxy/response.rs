@@ -9,7 +9,7 @@ use http::{HeaderMap, Response, StatusCode, Uri};
 use http_body::{Frame, SizeHint};
 
 use super::access::Entry;
-use super::fields::{clean_response, clean_trailers};
+use super::fields::{Nominations, clean_response, clean_trailers};
 use super::replay::Playback;
 use super::request::via;
 use crate::answer::{Answer, Code};
@@ -23,6 +23,7 @@ pub(super) type Content = upstream::Content<Playback>;
 #[derive(Debug)]
 pub(super) struct Body {
     source: Source,
+    nominations: Nominations,
     /// Ends with the content; answers that are not the proxy's have none.
     entry: Option<Entry>,
 }
@@ -38,25 +39,28 @@ enum Source {
 
 impl Body {
     /// The upstream's content as the caller's.
-    pub(super) fn upstream(response: Response<Content>, entry: Entry) -> Response<Self> {
+    pub(super) fn upstream(response: Cleaned, entry: Entry) -> Response<Self> {
+        let Cleaned { response, nominations } = response;
         let told = match response.status() {
             StatusCode::NOT_MODIFIED => told_length(response.headers()),
             _ => None,
         };
         response.map(|content| Self {
             source: told.map_or(Source::Upstream(content), Source::Told),
+            nominations,
             entry: Some(entry),
         })
     }
 
     pub(super) fn own(content: Bytes, entry: Entry) -> Self {
-        Self { source: Source::Own(Some(content)), entry: Some(entry) }
+        Self { entry: Some(entry), ..Self::from(content) }
     }
 }
 
 impl From<Bytes> for Body {
     fn from(content: Bytes) -> Self {
-        Self { source: Source::Own(Some(content)), entry: None }
+        let source = Source::Own(Some(content));
+        Self { source, nominations: Nominations::None, entry: None }
     }
 }
 
@@ -79,7 +83,10 @@ impl http_body::Body for Body {
         }
         Poll::Ready(Some(Ok(match frame.into_trailers() {
             Ok(mut trailers) => {
-                clean_trailers(&mut trailers);
+                clean_trailers(&mut trailers, self.nominations);
+                if let Some(entry) = &self.entry {
+                    entry.clean_echoes(&mut trailers);
+                }
                 Frame::trailers(trailers)
             }
             Err(frame) => frame,
@@ -109,11 +116,15 @@ fn told_length(fields: &HeaderMap) -> Option<u64> {
     fields.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// A response whose fields are the caller's, and what is still to be known of its trailers.
+#[derive(Debug)]
+pub(super) struct Cleaned {
+    pub(super) response: Response<Content>,
+    nominations: Nominations,
+}
+
 /// Cleans the fields in place; the content is left alone.
-pub(super) fn cleaned(
-    mut response: Response<Content>,
-    origin: &Origin,
-) -> Result<Response<Content>, Answer> {
+pub(super) fn cleaned(mut response: Response<Content>, origin: &Origin) -> Result<Cleaned, Answer> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         // Nobody asked for it: `Upgrade` does not pass.
         return Err(Answer::new(Code::UpstreamProtocol)
@@ -121,12 +132,12 @@ pub(super) fn cleaned(
     }
     let received = response.version();
     let fields = response.headers_mut();
-    clean_response(fields);
+    let nominations = clean_response(fields);
     // RFC 9111 §3.5: a cache in front of us sees no Authorization and would share the answer.
     fields.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
     make_location_relative(fields, origin);
     fields.append(VIA, via(received));
-    Ok(response)
+    Ok(Cleaned { response, nominations })
 }
 
 /// RFC 9209.

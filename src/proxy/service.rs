@@ -3,6 +3,7 @@
 //! ```text
 //! 1 head only   admit          refused → our 4xx, content unread, connection closed
 //! 2 token       bearer         Ready | Hold (bounded wait) | Unavailable → 503
+//!               cover          its scope rules the method out → 403
 //! 3 request     Outbound::of   fixed origin, target unchanged, fields cleaned, our Authorization
 //! 4 content     Tape           streams; its beginning is kept
 //! 5 upstream    send           a dead connection → once more, where that is allowed
@@ -15,25 +16,33 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode, request};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, request};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::Config;
 use super::access::Entry;
+use super::echo::Lookout;
+use super::fields::passes_in_requests;
 use super::replay::{self, Playback, Tape};
 use super::request::Outbound;
-use super::response::{self, Body, cleaned, tell_not_replayed};
+use super::response::{self, Body, Cleaned, cleaned, tell_not_replayed};
+use super::{Config, ScopeCheck};
+use crate::account::Account;
+use crate::answer::pages::preflight;
 use crate::answer::{Answer, Code};
+use crate::guard::{Admitted, CALLER_KEY};
 use crate::net::serve::Content;
 use crate::net::upstream::{Failure, Freshness, Pool};
+use crate::scope::Right;
 use crate::telemetry::{Counters, Origin};
 use crate::token::current::{Access, Bearer, CurrentToken, Unavailable, Verdict};
 
-/// Decides by the head of a request whether it may pass.
-pub type Admission = Arc<dyn Fn(&request::Parts) -> Result<(), Answer> + Send + Sync>;
+/// Decides by the head of a request, and by the account that sent it if that is known, whether it may
+/// pass.
+pub type Admission =
+    Arc<dyn Fn(&request::Parts, Option<Account>) -> Result<Admitted, Answer> + Send + Sync>;
 
 /// The proxy of one core.
 pub struct Proxy {
@@ -42,6 +51,7 @@ pub struct Proxy {
     current: CurrentToken,
     counters: Arc<Counters>,
     admission: Admission,
+    lookout: Lookout,
 }
 
 impl Proxy {
@@ -52,7 +62,7 @@ impl Proxy {
         counters: Arc<Counters>,
         admission: Admission,
     ) -> Self {
-        Self { config, pool, current, counters, admission }
+        Self { config, pool, current, counters, admission, lookout: Lookout::default() }
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -63,38 +73,96 @@ impl Proxy {
         &self.counters
     }
 
+    /// Drops fields of a response that have the token in them.
+    pub(super) fn clean_echoes(&self, fields: &mut HeaderMap, token: &Bearer) {
+        self.lookout.clean(fields, token, &self.counters);
+    }
+
     /// Forwards a request and brings the answer: the upstream's, or ours if there is none.
-    pub(super) async fn forward(self: Rc<Self>, request: Request<Content>) -> Response<Body> {
+    pub(super) async fn forward(
+        self: Rc<Self>,
+        request: Request<Content>,
+        account: Option<Account>,
+    ) -> Response<Body> {
         let (head, content) = request.into_parts();
-        let mut entry = Entry::begin(Rc::clone(&self), &head);
+        let entry = Entry::begin(Rc::clone(&self), &head);
+        let reader = self.config.readers.of(&head.headers);
+        let mut response = match (self.admission)(&head, account) {
+            Ok(Admitted::Request) => self.answer(head, content, entry).await,
+            Ok(Admitted::Preflight(methods)) => {
+                let passes = |name: &HeaderName| self.passes(name);
+                entry.own(preflight(methods, &head.headers, passes))
+            }
+            Err(answer) => entry.own(answer.closing().into_response()),
+        };
+        reader.tell(response.headers_mut());
+        response
+    }
+
+    /// Whether a page may send this field: it reaches the upstream, or the guard asks for it.
+    fn passes(&self, name: &HeaderName) -> bool {
+        passes_in_requests(name.as_str())
+            || *name == CALLER_KEY
+            || self.config.required_field.as_ref() == Some(name)
+    }
+
+    async fn answer(
+        &self,
+        head: request::Parts,
+        content: Content,
+        mut entry: Entry,
+    ) -> Response<Body> {
         let is_read = content.is_end_stream();
         match self.pass(head, content, &mut entry).await {
-            Ok(response) => {
-                entry.answered(response.status(), Origin::Upstream);
-                Body::upstream(response, entry)
+            Ok(mut cleaned) => {
+                entry.clean_echoes(cleaned.response.headers_mut());
+                entry.answered(cleaned.response.status(), Origin::Upstream);
+                Body::upstream(cleaned, entry)
             }
             Err(answer) => {
                 // What is left of the request is in the way of the next one.
                 let answer = if is_read { answer } else { answer.closing() };
-                let response = answer.into_response();
-                entry.answered(response.status(), Origin::Sidecar);
-                response.map(|content| Body::own(content, entry))
+                entry.own(answer.into_response())
             }
         }
     }
 
     async fn pass(
         &self,
-        head: request::Parts,
+        mut head: request::Parts,
         content: Content,
         entry: &mut Entry,
-    ) -> Result<Response<response::Content>, Answer> {
-        (self.admission)(&head)?;
+    ) -> Result<Cleaned, Answer> {
         let bearer = self.bearer().await?;
+        self.cover(&head.method, &bearer)?;
+        if let Some(field) = &self.config.required_field {
+            head.headers.remove(field);
+        }
         let outbound = Outbound::of(head)?;
         let tape = Tape::of(content, self.config.replay_limit);
         let response = self.authorised(&outbound, &tape, bearer, entry).await?;
         cleaned(response, self.pool.origin())
+    }
+
+    /// Spares a request that the upstream would refuse anyway, and the rate limit with it.
+    fn cover(&self, method: &Method, bearer: &Bearer) -> Result<(), Answer> {
+        let rights = match self.config.scope_check {
+            ScopeCheck::Token => bearer.rights(),
+            ScopeCheck::Operator(rights) => rights,
+            ScopeCheck::Off => return Ok(()),
+        };
+        match Right::needed_for(method) {
+            Some(right) if !rights.include(right) => {
+                let right = right.as_str();
+                Err(Answer::new(Code::Scope)
+                    .message(format!("{method} takes the scope {right}, which the token lacks."))
+                    .hint(format!(
+                        "Get a token with the scope {right}; or, if the API grants this without it, \
+                         set guard.check_scope = false."
+                    )))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The token to use: one atomic load, unless an exchange is on the wire.
@@ -125,7 +193,7 @@ impl Proxy {
     ) -> Result<Response<response::Content>, Answer> {
         let (mut replays, mut reported) = (0, Reported::No);
         loop {
-            entry.carried(bearer.generation());
+            entry.carried(&bearer);
             let mut response = self.send(outbound, tape, &bearer).await?;
             if response.status() != StatusCode::UNAUTHORIZED || replays == MAX_REPLAYS {
                 return Ok(response);

@@ -42,6 +42,7 @@ pub struct Counters {
     own_answers: AtomicU64,
     unauthorized: AtomicU64,
     replays: AtomicU64,
+    echoes: AtomicU64,
     in_flight: AtomicU64,
     connections: AtomicU64,
 }
@@ -83,6 +84,11 @@ impl Counters {
         add(&self.replays, 1);
     }
 
+    /// The upstream repeated the token in a field, which was removed.
+    pub fn echoed(&self) {
+        add(&self.echoes, 1);
+    }
+
     /// A caller's connection was accepted.
     pub fn connected(&self) {
         add(&self.connections, 1);
@@ -112,6 +118,8 @@ pub struct Totals {
     pub unauthorized: u64,
     /// Requests that went to the upstream a second time.
     pub replays: u64,
+    /// Fields that were removed because the upstream had repeated the token in them.
+    pub echoes: u64,
     /// Requests being worked on now.
     pub in_flight: u64,
     /// Callers' connections open now.
@@ -128,6 +136,7 @@ impl Totals {
             own_answers: self.own_answers + read(&core.own_answers),
             unauthorized: self.unauthorized + read(&core.unauthorized),
             replays: self.replays + read(&core.replays),
+            echoes: self.echoes + read(&core.echoes),
             in_flight: self.in_flight.wrapping_add(read(&core.in_flight)),
             connections: self.connections.wrapping_add(read(&core.connections)),
         }
@@ -147,9 +156,11 @@ mod tests {
         two.answered(StatusCode::UNAUTHORIZED, Origin::Upstream);
         two.answered(StatusCode::BAD_GATEWAY, Origin::Sidecar);
         two.replayed();
+        one.echoed();
         let totals = meter.totals();
         assert_eq!((totals.answers, totals.errors, totals.own_answers), (3, 2, 1));
         assert_eq!((totals.unauthorized, totals.replays, totals.in_flight), (1, 1, 1));
+        assert_eq!(totals.echoes, 1);
         one.ended();
         assert_eq!(meter.totals().in_flight, 0);
     }

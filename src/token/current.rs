@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use http::HeaderValue;
+use memchr::memmem;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::scope::Rights;
 use crate::secret::Secret;
 
 use super::bearer::AccessToken;
@@ -45,22 +47,32 @@ impl fmt::Display for Generation {
     }
 }
 
+/// What stands before a token in `Authorization`, RFC 6750 §2.1.
+const SCHEME: &str = "Bearer ";
+
 /// A token as requests carry it.
 #[derive(Clone, Debug)]
 pub struct Bearer {
     generation: Generation,
     field: HeaderValue,
+    rights: Rights,
 }
 
 impl Bearer {
     /// Builds `Bearer …` once, marked sensitive so that HPACK never indexes it and `Debug` hides it.
     pub fn new(generation: Generation, token: &AccessToken) -> Self {
-        let text = Secret::new(["Bearer ", token.expose()].concat());
+        let text = Secret::new([SCHEME, token.expose()].concat());
         // An `AccessToken` consists of characters that a field value may have.
         let mut field = HeaderValue::from_maybe_shared(text.expose_bytes())
             .unwrap_or(HeaderValue::from_static("Bearer"));
         field.set_sensitive(true);
-        Self { generation, field }
+        Self { generation, field, rights: Rights::Unknown }
+    }
+
+    /// The same token, of which it is known what it may do.
+    #[must_use]
+    pub fn with_rights(self, rights: Rights) -> Self {
+        Self { rights, ..self }
     }
 
     /// Which token this is.
@@ -71,6 +83,18 @@ impl Bearer {
     /// The value of `Authorization`; a clone shares the bytes.
     pub fn field(&self) -> &HeaderValue {
         &self.field
+    }
+
+    /// What the token may do, as far as that is certain.
+    pub fn rights(&self) -> Rights {
+        self.rights
+    }
+
+    /// Whether `text` has the token in it.
+    pub fn is_in(&self, text: &[u8]) -> bool {
+        let token = self.field.as_bytes().strip_prefix(SCHEME.as_bytes()).unwrap_or_default();
+        // Most fields are shorter than any token.
+        !token.is_empty() && text.len() >= token.len() && memmem::find(text, token).is_some()
     }
 }
 
@@ -213,6 +237,17 @@ mod tests {
         let bearer = bearer(1);
         assert_eq!(bearer.field(), "Bearer canary");
         assert!(!format!("{bearer:?}").contains("canary"));
+    }
+
+    #[test]
+    fn the_token_is_found_wherever_it_stands() {
+        let bearer = bearer(1);
+        for text in ["canary", "Bearer canary", "token=canary;", "canarycanary"] {
+            assert!(bearer.is_in(text.as_bytes()), "{text}");
+        }
+        for text in ["", "Bearer ", "canar", "CANARY", "can ary"] {
+            assert!(!bearer.is_in(text.as_bytes()), "{text}");
+        }
     }
 
     #[tokio::test]

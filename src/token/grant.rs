@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::scope::ScopeSet;
+use crate::scope::{Rights, ScopeSet};
 use crate::secret::Fingerprint;
 
 use super::bearer::{AccessToken, RefreshToken};
@@ -30,7 +30,8 @@ pub struct Grant {
 impl Grant {
     /// The access token as requests carry it.
     pub fn bearer(&self) -> Bearer {
-        Bearer::new(self.generation, &self.access)
+        let rights = self.scope.as_ref().map(Rights::from).unwrap_or_default();
+        Bearer::new(self.generation, &self.access).with_rights(rights)
     }
 }
 

@@ -113,7 +113,9 @@ async fn the_report_keeps_its_shape() {
     for key in ["state", "since", "generation", "fingerprint", "expires_at", "next_exchange_at"] {
         assert!(!page["token"][key].is_null(), "{key}");
     }
-    for key in ["answers", "errors", "own_answers", "unauthorized", "replays", "in_flight"] {
+    for key in
+        ["answers", "errors", "own_answers", "unauthorized", "replays", "echoes", "in_flight"]
+    {
         assert!(page["traffic"][key].is_u64(), "{key}");
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::Response;
 use tokio::sync::Barrier;
+use webwork_sidecar::guard::Admitted;
 
 use super::support::{Certificate, Proxy, Start, Upstream, Wire, full, soon};
 
@@ -105,12 +106,12 @@ async fn a_post_finds_out_that_a_resting_connection_was_closed() {
     let mut start = Start::with(&upstream);
     let closing = Mutex::new(closing);
     // The core itself is kept busy while the connection is closed: the kernel knows, it does not.
-    start.admission = Arc::new(move |head| {
+    start.admission = Arc::new(move |head, _| {
         if head.method == http::Method::POST {
             close.send_replace(true);
             closing.lock().unwrap().recv().unwrap();
         }
-        Ok(())
+        Ok(Admitted::Request)
     });
     let proxy = start.go();
     assert_eq!(proxy.get("/").await.status, 200);

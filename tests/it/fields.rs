@@ -2,8 +2,9 @@
 
 use http::Response;
 
-use super::support::{Proxy, Start, Upstream, Wire, full, refusing};
+use super::support::{Log, Proxy, Start, Upstream, Wire, bearer, full, refusing, soon};
 use webwork_sidecar::answer::Code;
+use webwork_sidecar::token::current::Verdict;
 
 #[tokio::test]
 async fn the_upstream_sees_a_request_for_it_alone() {
@@ -145,4 +146,57 @@ async fn early_hints_are_left_out() {
     .await;
     let reply = Proxy::with(&upstream).get("/").await;
     assert_eq!((reply.status, reply.text()), (200, "ok"));
+}
+
+#[tokio::test]
+async fn a_token_that_comes_back_is_removed_and_counted() {
+    let log = Log::of_process();
+    let upstream = Upstream::raw(|stream, _| async move {
+        let mut wire = Wire::new(stream);
+        let authorization = wire.head().await.unwrap().1["authorization"].clone();
+        let authorization = authorization.to_str().unwrap();
+        let token = authorization.trim_start_matches("Bearer ");
+        wire.write(format!(
+            "HTTP/1.1 200 OK\r\nX-Debug: got \"{authorization}\"\r\nX-Tokens: other\r\n\
+             X-Tokens: a={token};b\r\nX-Kept: token\r\nTransfer-Encoding: chunked\r\n\
+             Trailer: X-Sum, X-Last\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\nX-Last: {token}\r\n\r\n"
+        ))
+        .await;
+    })
+    .await;
+    let proxy = Proxy::with(&upstream);
+    let reply = proxy.ask("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n\r\n").await;
+    assert_eq!((reply.status, reply.text()), (200, "ok"));
+    assert_eq!(reply.fields["x-kept"], "token");
+    assert!(!reply.fields.contains_key("x-debug") && !reply.fields.contains_key("x-tokens"));
+    let trailers: Vec<_> = reply.trailers.keys().map(http::HeaderName::as_str).collect();
+    assert_eq!(trailers, ["x-sum"]);
+    assert_eq!(proxy.totals().echoes, 3);
+    log.tells("the upstream repeated the token").await;
+    let text = log.text();
+    let told: Vec<_> = text.lines().filter(|line| line.contains("repeated the token")).collect();
+    assert!(told.iter().all(|line| !line.contains("token-1")), "{told:?}");
+}
+
+#[tokio::test]
+async fn after_a_replay_the_token_that_was_carried_last_is_looked_for() {
+    let upstream = Upstream::plain(|request| async move {
+        let authorization = request.headers()["authorization"].clone();
+        let mut response = Response::new(full(""));
+        if authorization == "Bearer token-1" {
+            *response.status_mut() = http::StatusCode::UNAUTHORIZED;
+        }
+        response.headers_mut().insert("x-debug", authorization);
+        response
+    })
+    .await;
+    let mut proxy = Proxy::with(&upstream);
+    let mut caller = proxy.caller().await;
+    caller.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let rejection = soon(proxy.rejections.recv()).await.unwrap();
+    rejection.reply.send(Verdict::Replay(bearer(2))).unwrap();
+    let reply = caller.reply().await;
+    assert_eq!(reply.status, 200);
+    assert!(!reply.fields.contains_key("x-debug"), "{:?}", reply.fields);
+    assert_eq!(proxy.totals().echoes, 1);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::Response;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
+use webwork_sidecar::guard::Admitted;
 use webwork_sidecar::net::listen::Address;
 
 use super::support::{Caller, Proxy, Start, Upstream, full, soon};
@@ -146,9 +147,9 @@ async fn at_the_limit_connections_wait_and_are_not_reset() {
 async fn a_panic_ends_its_own_connection_and_no_other() {
     let upstream = ready().await;
     let mut start = Start::with(&upstream);
-    start.admission = Arc::new(|head| {
+    start.admission = Arc::new(|head, _| {
         assert!(head.uri.path() != "/defect", "planted");
-        Ok(())
+        Ok(Admitted::Request)
     });
     let proxy = start.go();
     let mut other = proxy.caller().await;

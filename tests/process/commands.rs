@@ -167,6 +167,22 @@ fn status_of_a_lost_grant_is_a_failure_with_advice() {
 }
 
 #[test]
+fn commands_show_what_the_admin_listener_asks_for_and_tell_what_they_lack() {
+    let service = Service::quiet();
+    let guard = "[guard]\nrequired_field = \"X-WebWork-Proxy\"\ncaller_key_file = \"token\"\n";
+    let place = Place::with(&service, Credential::PersonalAccessToken, guard);
+    let admin = format!("unix:{}", place.path("admin.sock").display());
+    place.amend("admin = [\"127.0.0.1:0\"]", &format!("admin = [{admin:?}]"));
+    let sidecar = place.run();
+    Outcome::of(place.command("status")).expect(0, &["sidecar    ready"]);
+    let mut command = Command::new(binary());
+    command.args(["status", "--admin", &admin]);
+    let outcome = Outcome::of(command);
+    outcome.expect(1, &["refuses", "The field x-webwork-proxy is missing"]);
+    sidecar.stop();
+}
+
+#[test]
 fn init_writes_a_configuration_and_never_overwrites_one() {
     let place = Place::empty();
     let file = place.path("new.toml");

@@ -6,28 +6,34 @@ use std::os::fd::AsFd;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
+use crate::account::{Account, Gid, Uid};
+
 /// A listener of either kind.
 pub(super) trait Listen: 'static {
     type Stream: AsyncRead + AsyncWrite + AsFd + Unpin + 'static;
-    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>>;
+    /// A connection, and the account at its other end where the kernel tells it.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Option<Account>)>>;
 }
 
 impl Listen for TcpListener {
     type Stream = tokio::net::TcpStream;
 
-    async fn accept(&self) -> io::Result<Self::Stream> {
+    async fn accept(&self) -> io::Result<(Self::Stream, Option<Account>)> {
         let (stream, _) = self.accept().await?;
         // An answer is one write; waiting to fill a segment only adds delay.
         stream.set_nodelay(true)?;
-        Ok(stream)
+        Ok((stream, None))
     }
 }
 
 impl Listen for UnixListener {
     type Stream = tokio::net::UnixStream;
 
-    async fn accept(&self) -> io::Result<Self::Stream> {
-        self.accept().await.map(|(stream, _)| stream)
+    async fn accept(&self) -> io::Result<(Self::Stream, Option<Account>)> {
+        let (stream, _) = self.accept().await?;
+        let told = stream.peer_cred().ok();
+        let account = told.map(|told| Account { uid: Uid(told.uid()), gid: Gid(told.gid()) });
+        Ok((stream, account))
     }
 }
 

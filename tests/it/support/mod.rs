@@ -30,7 +30,7 @@ pub(crate) use log::Log;
 pub(crate) use planted::{Planted, examine, examine_debug, examine_reply};
 pub(crate) use proxy::{Proxy, Start, bearer, refusing};
 pub(crate) use service::{Service, fault};
-pub(crate) use setup::{Credential, INTERVAL};
+pub(crate) use setup::{Credential, INTERVAL, Setup};
 pub(crate) use sidecar::{ECHO, Sidecar};
 pub(crate) use upstream::{Content, Upstream, full};
 pub(crate) use wire::Wire;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use url::Url;
 use webwork_sidecar::answer::Answer;
+use webwork_sidecar::guard::Admitted;
 use webwork_sidecar::net::drain::{self, Drainer};
-use webwork_sidecar::net::listen::{Address, Listeners};
+use webwork_sidecar::net::listen::{Address, Listeners, Permissions};
 use webwork_sidecar::net::origin::Origin;
 use webwork_sidecar::net::serve::{self, Limit, Terms};
 use webwork_sidecar::net::tls::Trust;
@@ -58,7 +59,7 @@ impl Start {
             upstream: config,
             serve: serve::Config::default(),
             proxy: proxy::Config::default(),
-            admission: Arc::new(|_| Ok(())),
+            admission: Arc::new(|_, _| Ok(Admitted::Request)),
             listen: "127.0.0.1:0".parse().unwrap(),
             cores: 1,
         }
@@ -68,7 +69,7 @@ impl Start {
         // From here on everything that this process logs is examined.
         Log::of_process();
         let trust = Trust::load(self.upstream.ca_file.as_deref()).unwrap();
-        let listeners = Listeners::bind(&self.listen, self.cores).unwrap();
+        let listeners = Listeners::bind(&self.listen, self.cores, &Permissions::default()).unwrap();
         let (publisher, current, rejections) = channel();
         publisher.publish(Access::Ready(bearer(1)));
         let (drainer, drain) = drain::channel();
@@ -164,5 +165,5 @@ impl Drop for Proxy {
 
 /// Refuses everything, as a guard may.
 pub(crate) fn refusing(code: webwork_sidecar::answer::Code) -> Admission {
-    Arc::new(move |_| Err(Answer::new(code).closing()))
+    Arc::new(move |_, _| Err(Answer::new(code).closing()))
 }

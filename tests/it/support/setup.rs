@@ -1,5 +1,6 @@
 //! A sidecar that is about to start.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,12 +119,12 @@ impl Setup {
         let source = self.source(&home);
         let config = source.load().unwrap_or_else(|errors| panic!("{errors}"));
         let app = App::build(config, source).unwrap();
-        let port = |address: Option<&Address>| match address {
-            Some(Address::Tcp(address)) => *address,
-            other => panic!("{other:?} is no TCP address"),
+        let tcp = |address: &Address| match address {
+            Address::Tcp(address) => Some(*address),
+            Address::Unix(_) => None,
         };
-        let proxy = port(app.proxy_addresses().next());
-        let admin = port(app.admin_addresses().next());
+        let proxy = app.proxy_addresses().find_map(tcp).unwrap_or(NOWHERE);
+        let admin = app.admin_addresses().find_map(tcp).unwrap_or(NOWHERE);
         let running = app.start().unwrap();
         let sources = running.sources().clone();
         Sidecar { setup: self, service, home, proxy, admin, sources, running: Some(running) }
@@ -144,6 +145,9 @@ impl Setup {
         self.place.clone().unwrap()
     }
 }
+
+/// The address of a sidecar that listens on Unix sockets alone.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Least time between two exchanges that were ordered, or that a 401 caused.
 pub(crate) const INTERVAL: &str = "refresh.unauthorized_interval";
