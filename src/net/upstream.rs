@@ -32,6 +32,7 @@ use tokio::task::spawn_local;
 use super::connect::{ConnectError, Dial, Protocol, connect};
 use super::origin::Origin;
 use super::tls::{Alpn, Trust};
+use super::tunnel::Route;
 pub use content::Content;
 pub use failure::{Cause, Exposure, Failure, Provenance};
 use lease::{Lease, Sent, Shared, Single};
@@ -42,6 +43,8 @@ use progress::Outgoing;
 pub struct Config {
     /// The only origin that requests and their token go to.
     pub origin: Origin,
+    /// The way to it. Default: direct.
+    pub route: Route,
     /// Certificate authorities (PEM) trusted in addition to the built-in ones.
     pub ca_file: Option<PathBuf>,
     /// Longest time for the TCP connection. Default 5 s.
@@ -62,12 +65,24 @@ impl Config {
     pub fn new(origin: Origin) -> Self {
         Self {
             origin,
+            route: Route::Direct,
             ca_file: None,
             connect_timeout: Duration::from_secs(5),
             tls_timeout: Duration::from_secs(10),
             response_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(20),
             max_age: Duration::from_secs(600),
+        }
+    }
+
+    /// How to make one connection.
+    pub fn dial(&self, trust: Trust) -> Dial {
+        Dial {
+            origin: self.origin.clone(),
+            route: self.route.clone(),
+            trust,
+            connect_timeout: self.connect_timeout,
+            tls_timeout: self.tls_timeout,
         }
     }
 }
@@ -119,15 +134,9 @@ const ATTEMPTS: usize = 5;
 impl<B: RequestContent> Pool<B> {
     /// A pool without a connection; the first request makes one.
     pub fn new(config: Config, trust: Trust) -> Rc<Self> {
-        let dial = Dial {
-            origin: config.origin.clone(),
-            trust,
-            connect_timeout: config.connect_timeout,
-            tls_timeout: config.tls_timeout,
-        };
         Rc::new(Self {
+            dial: config.dial(trust),
             config,
-            dial,
             protocol: Cell::new(None),
             idle: RefCell::default(),
             shared: RefCell::default(),
