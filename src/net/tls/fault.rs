@@ -4,7 +4,7 @@ use std::io;
 
 use jiff::Timestamp;
 use rustls::pki_types::UnixTime;
-use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, OtherError};
 
 use crate::answer::Code;
 
@@ -32,6 +32,16 @@ pub enum TlsFault {
         "the server's certificate is signed by itself or by an unknown authority; a private CA belongs in upstream.ca_file"
     )]
     UnknownAuthority,
+    /// The authority that it names has not signed it.
+    #[error(
+        "a signature of the server's certificate is wrong; if its CA was made anew, upstream.ca_file needs the new one"
+    )]
+    Forged,
+    /// It is the certificate of an authority, as `openssl req -x509` makes it.
+    #[error(
+        "the server's certificate is that of a certificate authority (CA:TRUE); the server needs one of its own, signed by that authority"
+    )]
+    Authority,
     /// Something else is wrong with the certificate.
     #[error("the server's certificate is not acceptable ({0})")]
     Certificate(String),
@@ -96,6 +106,8 @@ impl TlsFault {
             | Self::NotYetValid(_)
             | Self::WrongName { .. }
             | Self::UnknownAuthority
+            | Self::Forged
+            | Self::Authority
             | Self::Certificate(_) => Code::UpstreamTls,
             Self::Alert(_) => Code::UpstreamTlsAlert,
             Self::Outdated(_) | Self::NotTls | Self::Closed | Self::Handshake(_) => {
@@ -115,17 +127,30 @@ fn of_certificate(error: &CertificateError) -> TlsFault {
             presented: listed(presented),
         },
         E::UnknownIssuer => TlsFault::UnknownAuthority,
+        E::BadSignature => TlsFault::Forged,
+        E::Other(other) if is_of_an_authority(other) => TlsFault::Authority,
         other => TlsFault::Certificate(other.to_string()),
     }
+}
+
+fn is_of_an_authority(error: &OtherError) -> bool {
+    matches!(error.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
 /// Names shown of a certificate that has many.
 const SHOWN: usize = 5;
 
 fn listed(names: &[String]) -> String {
-    match names {
-        [] => "no name at all".to_owned(),
-        _ if names.len() > SHOWN => format!("{} and others", names[..SHOWN].join(", ")),
-        _ => names.join(", "),
+    let shown: Vec<_> = names.iter().take(SHOWN).map(|name| plain(name)).collect();
+    match names.len() {
+        0 => "no name at all".to_owned(),
+        many if many > SHOWN => format!("{} and others", shown.join(", ")),
+        _ => shown.join(", "),
     }
+}
+
+/// webpki writes `DnsName("api.example")`.
+fn plain(name: &str) -> &str {
+    let inside = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inside.unwrap_or(name).trim_matches('"')
 }

@@ -5,6 +5,7 @@
 mod caller;
 mod certificate;
 mod home;
+mod ill;
 mod load;
 mod log;
 mod proxy;
@@ -22,8 +23,9 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(crate) use caller::{Caller, Reply};
-pub(crate) use certificate::Certificate;
+pub(crate) use certificate::{Certificate, file};
 pub(crate) use home::{CLIENT_SECRET, PERSONAL_ACCESS_TOKEN, REFRESH_TOKEN};
+pub(crate) use ill::{Ill, is_no_request};
 pub(crate) use load::{Answers, Load};
 pub(crate) use log::{BEGINNINGS, Log};
 pub(crate) use proxy::{Proxy, Start, bearer, refusing};
