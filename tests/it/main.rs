@@ -17,6 +17,7 @@ mod doubt;
 mod fields;
 mod limits;
 mod log;
+mod proxies;
 mod restart;
 mod robustness;
 mod rotation;

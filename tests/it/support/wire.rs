@@ -14,6 +14,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Self { stream, buffer: Vec::new() }
     }
 
+    /// The connection; what was read ahead is lost.
+    pub(crate) fn into_stream(self) -> S {
+        self.stream
+    }
+
     pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
         self.stream.flush().await.unwrap();
