@@ -207,7 +207,7 @@ async fn a_caller_who_leaves_takes_the_upstream_connection_along() {
 
 #[tokio::test]
 async fn a_cold_burst_opens_one_http2_connection() {
-    const BURST: usize = 200;
+    const BURST: usize = 100;
     let together = Arc::new(Barrier::new(BURST));
     let upstream = Upstream::tls(&["h2", "http/1.1"], move |_| {
         let together = Arc::clone(&together);
@@ -225,6 +225,49 @@ async fn a_cold_burst_opens_one_http2_connection() {
     }
     soon(burst.join_all()).await;
     assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn when_all_streams_are_in_use_another_connection_is_made() {
+    const LIMIT: u32 = 10;
+    const BURST: usize = 35;
+    let together = Arc::new(Barrier::new(BURST));
+    let upstream = Upstream::tls_raw(&Certificate::good(), &["h2"], move |stream, _| {
+        let together = Arc::clone(&together);
+        async move {
+            let mut server = h2::server::Builder::new();
+            server.max_concurrent_streams(LIMIT);
+            let mut connection = server.handshake::<_, bytes::Bytes>(stream).await.unwrap();
+            let mut answers = tokio::task::JoinSet::new();
+            while let Some(Ok((request, mut answer))) = connection.accept().await {
+                let together = Arc::clone(&together);
+                answers.spawn(async move {
+                    if request.uri().path() == "/together" {
+                        together.wait().await;
+                    }
+                    answer.send_response(Response::new(()), true).unwrap();
+                });
+            }
+        }
+    })
+    .await;
+    let mut start = Start::with(&upstream);
+    start.upstream.response_timeout = Duration::from_secs(10);
+    let proxy = Arc::new(start.go());
+    // The first answer tells how many requests may run at a time.
+    assert_eq!(proxy.get("/").await.status, 200);
+    let mut burst = tokio::task::JoinSet::new();
+    for _ in 0..BURST {
+        let proxy = Arc::clone(&proxy);
+        burst.spawn(async move { assert_eq!(proxy.get("/together").await.status, 200) });
+    }
+    soon(burst.join_all()).await;
+    assert_eq!((upstream.connections(), proxy.totals().replays), (4, 0));
+    // Afterwards one is enough again.
+    for _ in 0..20 {
+        assert_eq!(proxy.get("/").await.status, 200);
+    }
+    assert_eq!(upstream.connections(), 4);
 }
 
 #[tokio::test]
