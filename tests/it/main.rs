@@ -19,6 +19,7 @@ mod limits;
 mod log;
 mod proxies;
 mod restart;
+mod retries;
 mod robustness;
 mod rotation;
 mod store;
