@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Barrier;
 use tokio_rustls::server::TlsStream;
 
 use super::support::{Certificate, Proxy, Upstream, Wire, soon};
@@ -463,4 +464,41 @@ async fn no_post_on_a_shared_connection_is_sent_twice_unless_it_was_refused_unre
             _ => assert_eq!((failed, processed), (REQUESTS / 2, REQUESTS), "{end:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_second_attempt_does_not_meet_another_dead_connection() {
+    const CONNECTIONS: usize = 3;
+    let together = Arc::new(Barrier::new(CONNECTIONS));
+    let upstream = Upstream::tls_raw(&Certificate::good(), &["h2"], move |stream, number| {
+        let together = Arc::clone(&together);
+        async move {
+            let mut server = h2::server::Builder::new();
+            server.max_concurrent_streams(1);
+            let mut connection = server.handshake::<_, bytes::Bytes>(stream).await.unwrap();
+            let mut answers = tokio::task::JoinSet::new();
+            while let Some(Ok((request, mut answer))) = connection.accept().await {
+                if request.uri().path() == "/last" && number < CONNECTIONS {
+                    return;
+                }
+                let together = Arc::clone(&together);
+                answers.spawn(async move {
+                    if request.uri().path() == "/together" {
+                        together.wait().await;
+                    }
+                    answer.send_response(http::Response::new(()), true).unwrap();
+                });
+            }
+        }
+    })
+    .await;
+    let proxy = Proxy::with(&upstream);
+    assert_eq!(proxy.get("/first").await.status, 200);
+    let together = || proxy.get("/together");
+    let replies = soon(async { tokio::join!(together(), together(), together()) }).await;
+    assert_eq!((replies.0.status, replies.1.status, replies.2.status), (200, 200, 200));
+    assert_eq!(upstream.connections(), CONNECTIONS);
+    // All of them have died, and nobody knows.
+    assert_eq!(proxy.get("/last").await.status, 200);
+    assert_eq!((upstream.connections(), proxy.totals().replays), (CONNECTIONS + 1, 1));
 }
