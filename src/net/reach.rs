@@ -107,4 +107,19 @@ mod tests {
         let stream = race(VecDeque::from([closed, open.local_addr().unwrap()])).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), open.local_addr().unwrap());
     }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_silent_address_is_joined_by_the_next() {
+        use socket2::{Domain, Socket, Type};
+        let silent = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        silent.listen(0).unwrap();
+        let address = silent.local_addr().unwrap().as_socket().unwrap();
+        // Its queue is full now, and Linux answers nobody else.
+        let _first = std::net::TcpStream::connect(address).unwrap();
+        let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = race(VecDeque::from([address, open.local_addr().unwrap()])).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open.local_addr().unwrap());
+    }
 }
