@@ -138,7 +138,8 @@ impl<B: RequestContent> Pool<B> {
     }
 
     async fn lease(self: &Rc<Self>, freshness: Freshness) -> Result<Lease<B>, Failure> {
-        if freshness == Freshness::Checked && !self.idle.borrow().is_empty() {
+        let rests = || !self.idle.borrow().is_empty() || !self.shared.borrow().is_empty();
+        if freshness == Freshness::Checked && rests() {
             // The runtime asks the kernel for news before it comes back to a task that has yielded:
             // a connection that the upstream has closed by now is seen to be closed.
             tokio::task::yield_now().await;

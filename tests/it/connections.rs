@@ -119,6 +119,45 @@ async fn a_post_finds_out_that_a_resting_connection_was_closed() {
 }
 
 #[tokio::test]
+async fn a_post_finds_out_that_a_shared_connection_was_closed() {
+    let (close, wait) = tokio::sync::watch::channel(false);
+    let (closed, closing) = std::sync::mpsc::channel();
+    let upstream = Upstream::tls_raw(&Certificate::good(), &["h2"], move |stream, number| {
+        let (mut wait, closed) = (wait.clone(), closed.clone());
+        async move {
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            loop {
+                tokio::select! {
+                    request = connection.accept() => {
+                        let Some(Ok((_, mut answer))) = request else { return };
+                        answer.send_response(Response::new(()), true).unwrap();
+                    }
+                    _ = wait.wait_for(|close| *close), if number == 0 => {
+                        drop(connection);
+                        return closed.send(()).unwrap();
+                    }
+                }
+            }
+        }
+    })
+    .await;
+    let mut start = Start::with(&upstream);
+    let closing = Mutex::new(closing);
+    // The core itself is kept busy while the connection is closed: the kernel knows, it does not.
+    start.admission = Arc::new(move |head| {
+        if head.method == http::Method::POST {
+            close.send_replace(true);
+            closing.lock().unwrap().recv().unwrap();
+        }
+        Ok(())
+    });
+    let proxy = start.go();
+    assert_eq!(proxy.get("/").await.status, 200);
+    assert_eq!(proxy.ask(POST).await.status, 200);
+    assert_eq!((proxy.totals().replays, upstream.connections()), (0, 2));
+}
+
+#[tokio::test]
 async fn half_an_answer_is_not_asked_for_again() {
     let upstream = Upstream::raw(|stream, number| async move {
         let mut wire = Wire::new(stream);

@@ -404,19 +404,16 @@ async fn finish<S: Line>(stream: S, finish: Finish, processed: Arc<AtomicUsize>)
     if !finish.is_refusal() {
         processed.fetch_add(1, Ordering::SeqCst);
     }
-    match finish {
-        Finish::Refused => {
-            wire.write(frame(RST_STREAM, 0, second, &[0, 0, 0, REFUSED_STREAM])).await
-        }
-        Finish::GoAwayBefore => wire.write(go_away(first, NO_ERROR)).await,
-        Finish::GoAwayAfter => wire.write(go_away(second, NO_ERROR)).await,
-        Finish::GoAwayFault => wire.write(go_away(first, ENHANCE_YOUR_CALM)).await,
-        Finish::Reset => wire.stream().tcp().set_zero_linger().unwrap(),
-        Finish::Close | Finish::IdleClose | Finish::IdleGoAway => {}
-    }
-    if finish != Finish::Reset {
-        drop(wire.stream().shutdown().await);
-    }
+    let last_words = match finish {
+        Finish::Refused => frame(RST_STREAM, 0, second, &[0, 0, 0, REFUSED_STREAM]),
+        Finish::GoAwayBefore => go_away(first, NO_ERROR),
+        Finish::GoAwayAfter => go_away(second, NO_ERROR),
+        Finish::GoAwayFault => go_away(first, ENHANCE_YOUR_CALM),
+        Finish::Reset => return wire.stream().tcp().set_zero_linger().unwrap(),
+        Finish::Close | Finish::IdleClose | Finish::IdleGoAway => Vec::new(),
+    };
+    wire.write(last_words).await;
+    drop(wire.stream().shutdown().await);
     if finish == Finish::Refused {
         wire.rest().await;
     }
