@@ -1,7 +1,7 @@
 //! An outgoing connection: name, TCP, perhaps a proxy, TLS, each with its own limit and its own kind of
 //! failure.
 //!
-//! Whoever fails here has sent nothing: not one byte of HTTP leaves before TLS stands.
+//! Whoever fails here has sent nothing: not one byte of a request leaves before TLS stands.
 
 use std::fmt;
 use std::io;

@@ -8,8 +8,9 @@
 //!
 //! HTTP/1.1 connections rest in a stack: the one used last is the least likely to be closed. HTTP/2,
 //! where ALPN gives it, is one connection that all requests of the core share, and a further one only
-//! when the upstream takes no more requests at a time on it. The first connection is made by one request for everybody, because until ALPN has spoken nobody knows whether a
-//! thousand waiting requests need a thousand connections or one.
+//! when the upstream takes no more requests at a time on it. The first connection is made by one
+//! request for everybody, because until ALPN has spoken nobody knows whether a thousand waiting
+//! requests need a thousand connections or one.
 
 mod config;
 mod connection;
