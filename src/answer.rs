@@ -56,10 +56,20 @@ pub enum Code {
     TooSoon,
     /// The upstream's name could not be resolved.
     UpstreamDns,
+    /// The upstream's name was not resolved in time.
+    UpstreamDnsTimeout,
     /// The upstream could not be reached.
     UpstreamConnect,
-    /// TLS with the upstream failed: nothing was sent.
+    /// There was no connection to the upstream in time.
+    UpstreamConnectTimeout,
+    /// The proxy on the way to the upstream gave no connection.
+    UpstreamProxy,
+    /// The upstream's certificate is not acceptable: nothing was sent.
     UpstreamTls,
+    /// The upstream speaks no TLS that we speak: nothing was sent.
+    UpstreamTlsProtocol,
+    /// The upstream refused TLS with us: nothing was sent.
+    UpstreamTlsAlert,
     /// The upstream closed the connection before it answered.
     UpstreamClosed,
     /// The upstream's answer was not HTTP.
@@ -152,9 +162,24 @@ impl Code {
             Self::UpstreamConnect => Entry(S::BAD_GATEWAY, "upstream_connect", "connection_refused",
                 "The upstream could not be reached.",
                 "Check upstream.url, the network and the firewall of this host."),
+            Self::UpstreamDnsTimeout => Entry(S::GATEWAY_TIMEOUT, "upstream_timeout", "dns_timeout",
+                "The upstream's name was not resolved in time.",
+                "Nothing was sent. Check the DNS of this host."),
+            Self::UpstreamConnectTimeout => Entry(S::GATEWAY_TIMEOUT, "upstream_timeout", "connection_timeout",
+                "There was no connection to the upstream in time.",
+                "Nothing was sent. Check the network and the firewall of this host."),
+            Self::UpstreamProxy => Entry(S::BAD_GATEWAY, "upstream_proxy", "destination_unavailable",
+                "The proxy on the way to the upstream gave no connection.",
+                "Check upstream.proxy, or HTTPS_PROXY and NO_PROXY in the sidecar's environment; nothing was sent."),
             Self::UpstreamTls => Entry(S::BAD_GATEWAY, "upstream_tls", "tls_certificate_error",
                 "TLS with the upstream failed, so nothing was sent.",
                 "Check the upstream's certificate; a private CA belongs in upstream.ca_file."),
+            Self::UpstreamTlsProtocol => Entry(S::BAD_GATEWAY, "upstream_tls", "tls_protocol_error",
+                "TLS with the upstream failed, so nothing was sent.",
+                "Check host and port in upstream.url, and what sits between this host and the upstream."),
+            Self::UpstreamTlsAlert => Entry(S::BAD_GATEWAY, "upstream_tls", "tls_alert_received",
+                "The upstream refused TLS, so nothing was sent.",
+                "Check host and port in upstream.url, and the upstream's log."),
             Self::UpstreamClosed => Entry(S::BAD_GATEWAY, "upstream_closed", "connection_terminated",
                 "The upstream closed the connection before it answered.",
                 "The request may have been processed; check before you repeat it."),

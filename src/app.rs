@@ -24,7 +24,6 @@ use crate::admin::{Facts, Sources};
 use crate::clock;
 use crate::config::{Chosen, Config, Listen, Source};
 use crate::guard::{self, Pages};
-use crate::net::connect::Dial;
 use crate::net::drain::{self, Drain, Drainer};
 use crate::net::listen::{Address, BindError, Listeners, Permissions};
 use crate::net::serve::{Limit, Terms};
@@ -93,12 +92,7 @@ impl App {
     /// [`StartError`] says what to mend.
     pub fn build(config: Config, source: Source) -> Result<Self, StartError> {
         let trust = Trust::load(config.upstream.ca_file.as_deref())?;
-        let upstream = Dial {
-            origin: config.upstream.origin.clone(),
-            trust: trust.clone(),
-            connect_timeout: config.upstream.connect_timeout,
-            tls_timeout: config.upstream.tls_timeout,
-        };
+        let upstream = config.upstream.dial(trust.clone());
         let (refresher, handle) = Refresher::new(config.token.clone(), trust.clone(), upstream)?;
         let Listen { proxy, proxy_chosen, admin, admin_chosen, permissions } = &config.listen;
         let proxy = bind(proxy, *proxy_chosen, cores(), permissions)?;

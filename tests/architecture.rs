@@ -115,6 +115,19 @@ fn what_decides_does_nothing_else() -> io::Result<()> {
 }
 
 #[test]
+fn no_certificate_goes_unchecked() -> io::Result<()> {
+    let mut violations = Vec::new();
+    for file in sources()? {
+        // The one door to a verifier of one's own in rustls: `ClientConfig::dangerous`.
+        if file.text.contains("dangerous") {
+            violations.push(format!("{}: `dangerous` can switch verification off", file.name));
+        }
+    }
+    report("ways round TLS", &violations);
+    Ok(())
+}
+
+#[test]
 fn a_forbidden_edge_is_found_however_it_is_written() {
     for (name, code) in [
         ("secret.rs", "use crate::clock::now;"),

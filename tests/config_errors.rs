@@ -308,9 +308,36 @@ fn addresses() -> Vec<Case> {
             code("token_url = \"http://api.example/oauth/token\""),
         ),
         Case::bare(
+            "authorization endpoint without TLS",
+            code("authorize_url = \"http://a.example/oauth/authorize\""),
+        ),
+        Case::bare(
             "authorization endpoint with a fragment",
             code("authorize_url = \"https://a.example/#x\""),
         ),
+    ]
+}
+
+fn proxies() -> Vec<Case> {
+    let proxy = |name, url: &str| Case::file(name, format!("[upstream]\nproxy = {url:?}\n"));
+    vec![
+        proxy("proxy that is no URL", "two words"),
+        proxy("proxy over TLS", "https://me:canary@proxy.example"),
+        proxy("proxy that speaks SOCKS", "socks5h://me:canary@proxy.example:1080"),
+        proxy("proxy with a path", "http://me:canary@proxy.example/path"),
+        proxy("proxy without a host", "http://me:canary@"),
+        Case::file(
+            "proxy in broken quotation marks",
+            "[upstream]\nproxy = \"http://me:can\"ary@proxy.example\"\n",
+        ),
+        Case::file("proxy twice", "[upstream]\nproxy = \"none\"\nproxy_file = \"proxy\"\n"),
+        Case::file("proxy file missing", "[upstream]\nproxy_file = \"proxy\"\n"),
+        Case::variable("SOCKS in the environment", "ALL_PROXY", "socks5://me:canary@proxy:1080"),
+        Case::variable("proxy over TLS in the environment", "https_proxy", "https://proxy:3128"),
+        Case::bare("proxy of both origins in the environment", code(""))
+            .and("HTTPS_PROXY", "http://me:canary@proxy/path"),
+        Case::file("proxy in the environment that is not text", "")
+            .and("HTTPS_PROXY", OsString::from_vec(b"proxy\xff".to_vec())),
     ]
 }
 
@@ -393,6 +420,7 @@ fn cases() -> Vec<Case> {
         listening(),
         guarding(),
         addresses(),
+        proxies(),
         credentials(),
         combinations(),
     ]
@@ -591,6 +619,86 @@ fn the_word_on_the_scope_is_the_tokens_the_operators_or_the_upstreams() {
         let config = Case::file("", format!("[guard]\n{lines}\n")).load().0.unwrap();
         assert_eq!(config.proxy.scope_check, expected, "{lines}");
     }
+}
+
+#[test]
+fn http_to_another_host_is_possible_and_warned_about() {
+    let toml = "[upstream]\nurl = \"http://api.staging.example:8080\"\nallow_plaintext = true\n";
+    let config = Case::file("", toml).load().0.unwrap();
+    let origin = config.upstream.origin.clone();
+    assert_eq!(origin.to_string(), "http://api.staging.example:8080");
+    assert_eq!(config.warnings, [Warning::Plaintext { key: "upstream.url".into(), origin }]);
+
+    let lines = "token_url = \"http://auth.staging.example/oauth/token\"";
+    let toml = format!("[upstream]\nallow_plaintext = true\n{}", code(lines));
+    let config = Case::bare("", toml).load().0.unwrap();
+    let [Warning::Plaintext { key, origin }] = &config.warnings[..] else {
+        panic!("{:?}", config.warnings)
+    };
+    assert_eq!(key, "credential.authorization_code.token_url");
+    assert_eq!(origin.to_string(), "http://auth.staging.example");
+}
+
+/// The ways to the upstream and to the token endpoint.
+fn ways(upstream: &str, variables: &[(&'static str, &str)]) -> (String, String) {
+    let toml = format!("[upstream]\n{upstream}\n{}", code(""));
+    let case =
+        variables.iter().fold(Case::bare("", toml), |case, (name, value)| case.and(name, *value));
+    let config = case.load().0.unwrap_or_else(|errors| panic!("{errors}"));
+    let app = config.token.credential.registration().unwrap();
+    (config.upstream.route.to_string(), app.route.to_string())
+}
+
+#[test]
+fn the_environment_names_the_proxy_as_it_does_for_other_programs() {
+    let both = |way: &str| (way.to_owned(), way.to_owned());
+    for (variables, way) in [
+        (&[("HTTPS_PROXY", "http://one:3128")][..], "one:3128"),
+        (&[("https_proxy", "one:3128")], "one:3128"),
+        (&[("ALL_PROXY", "http://me:pass@one")], "one:80"),
+        (&[("HTTPS_PROXY", "one"), ("ALL_PROXY", "socks5://two")], "one:80"),
+        (&[("HTTPS_PROXY", ""), ("https_proxy", "one")], "one:80"),
+        (&[("HTTP_PROXY", "one")], "none"),
+        (&[("HTTPS_PROXY", "one"), ("NO_PROXY", "localhost,.example")], "none"),
+        (&[("HTTPS_PROXY", "one"), ("no_proxy", "a.example, api.example")], "none"),
+        (&[("HTTPS_PROXY", "one"), ("NO_PROXY", "*")], "none"),
+        (&[("HTTPS_PROXY", "one"), ("NO_PROXY", "pi.example,example.com")], "one:80"),
+        (&[("ALL_PROXY", "socks5://one"), ("NO_PROXY", "example")], "none"),
+    ] {
+        assert_eq!(ways("url = \"https://api.example\"", variables), both(way), "{variables:?}");
+    }
+    let environment = &[("HTTPS_PROXY", "one"), ("NO_PROXY", "192.0.2.0/24")];
+    assert_eq!(ways("url = \"https://192.0.2.7\"", environment), both("none"));
+    assert_eq!(ways("url = \"https://198.51.100.7\"", environment), both("one:80"));
+}
+
+#[test]
+fn a_loopback_address_is_reached_through_a_proxy_only_by_the_configuration() {
+    let environment = &[("HTTPS_PROXY", "one"), ("HTTP_PROXY", "one")];
+    let both = |way: &str| (way.to_owned(), way.to_owned());
+    for url in ["https://localhost:8443", "http://127.0.0.1:8080", "https://[::1]"] {
+        assert_eq!(ways(&format!("url = {url:?}"), environment), both("none"), "{url}");
+        let chosen = format!("url = {url:?}\nproxy = \"two:3128\"");
+        assert_eq!(ways(&chosen, environment), both("two:3128"), "{url}");
+    }
+    let plain = "url = \"http://api.example\"\nallow_plaintext = true";
+    assert_eq!(ways(plain, environment), both("one:80"));
+    let none = "url = \"https://api.example\"\nproxy = \"none\"";
+    assert_eq!(ways(none, environment), both("none"));
+}
+
+#[test]
+fn only_a_proxy_with_a_password_is_a_secret() {
+    let warnings =
+        |variable, url: &str| Case::file("", "").and(variable, url).load().0.unwrap().warnings;
+    const OURS: &str = "WEBWORK_SIDECAR_UPSTREAM__PROXY";
+    assert_eq!(warnings(OURS, "http://proxy:3128"), []);
+    assert_eq!(warnings(OURS, "none"), []);
+    let warned = [Warning::SecretInEnvironment { variable: OURS.into() }];
+    assert_eq!(warnings(OURS, "http://me:canary@proxy:3128"), warned);
+    assert_eq!(warnings("HTTPS_PROXY", "http://proxy:3128"), []);
+    let warned = [Warning::ProxyPasswordInEnvironment { variable: "HTTPS_PROXY".into() }];
+    assert_eq!(warnings("HTTPS_PROXY", "http://me:canary@proxy:3128"), warned);
 }
 
 #[test]

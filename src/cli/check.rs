@@ -62,12 +62,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 async fn checked(config: Config, online: bool) -> Result<(), Failure> {
     let trust = Trust::load(config.upstream.ca_file.as_deref())?;
     say("ok  certificates");
-    let upstream = Dial {
-        origin: config.upstream.origin.clone(),
-        trust: trust.clone(),
-        connect_timeout: config.upstream.connect_timeout,
-        tls_timeout: config.upstream.tls_timeout,
-    };
+    let upstream = config.upstream.dial(trust.clone());
     let directory = config.token.state_directory.clone();
     let stores = matches!(config.token.credential, Credential::AuthorizationCode(_));
     if stores && !online && !directory.exists() {

@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::app::{App, Running};
 use crate::config::{Config, Source};
 use crate::net::listen::Address;
+use crate::net::tunnel::Route;
 use crate::telemetry;
 
 use super::style::complain;
@@ -54,6 +55,7 @@ pub(super) fn started(config: Config, source: Source) -> Result<Running, Exit> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    tell_proxies(&config);
     let app = App::build(config, source).map_err(failed)?;
     for address in app.proxy_addresses() {
         tracing::info!(url = url(address), "forwarding");
@@ -62,6 +64,18 @@ pub(super) fn started(config: Config, source: Source) -> Result<Running, Exit> {
         tracing::info!(url = url(address), "admin");
     }
     app.start().map_err(failed)
+}
+
+/// Says through which proxy the upstream and the token endpoint are reached, if it is one.
+fn tell_proxies(config: &Config) {
+    let token_endpoint = config.token.credential.registration().map(|app| &app.route);
+    for (whose, route) in
+        [("upstream", Some(&config.upstream.route)), ("token endpoint", token_endpoint)]
+    {
+        if let Some(Route::Through(proxy)) = route {
+            tracing::info!(%proxy, "reaching the {whose} through a proxy");
+        }
+    }
 }
 
 /// An address as a person would type it.

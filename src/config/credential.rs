@@ -1,11 +1,10 @@
 //! `[credential.…]`: exactly one of three.
 
-use std::path::PathBuf;
-
 use toml::Spanned;
 use toml::de::DeValue;
 use url::Url;
 
+use crate::net::origin::{Origin, Plaintext};
 use crate::scope::{Scope, ScopeSet};
 use crate::secret::Secret;
 use crate::token::bearer::{AccessToken, RefreshToken};
@@ -13,8 +12,9 @@ use crate::token::source::{
     AuthorizationCode, ClientAuthentication, ClientCredentials, Credential, Registration,
 };
 
-use super::endpoint::{ENDPOINT, REDIRECTION};
+use super::endpoint::{ENDPOINT, REDIRECTION, protected};
 use super::reader::Reader;
+use super::transport::Upstream;
 use super::value::{Choice, List, Text, Wrong, quoted};
 
 const CODE: &str = "credential.authorization_code";
@@ -58,22 +58,11 @@ const SCOPES: List<Text<Scope>> =
 const AUTHENTICATION: Choice<ClientAuthentication> =
     Choice(&[("body", ClientAuthentication::Body), ("basic", ClientAuthentication::Basic)]);
 
-/// What both kinds of app share.
-struct Shared<'a> {
-    upstream: &'a Url,
-    ca_file: Option<&'a PathBuf>,
-}
-
 /// The credential. None only after something was refused.
-pub(super) fn credential(
-    reader: &mut Reader<'_>,
-    upstream: &Url,
-    ca_file: Option<&PathBuf>,
-) -> Option<Credential> {
-    let shared = Shared { upstream, ca_file };
+pub(super) fn credential(reader: &mut Reader<'_>, upstream: &Upstream) -> Option<Credential> {
     // All three are read in any case, so that their keys are known and their mistakes are told.
-    let code = authorization_code(reader, &shared).map(Credential::AuthorizationCode);
-    let client = client_credentials(reader, &shared).map(Credential::ClientCredentials);
+    let code = authorization_code(reader, upstream).map(Credential::AuthorizationCode);
+    let client = client_credentials(reader, upstream).map(Credential::ClientCredentials);
     let personal = personal_access_token(reader).map(Credential::PersonalAccessToken);
     let mut present: Vec<_> = [(CODE, code), (CLIENT, client), (PERSONAL, personal)]
         .into_iter()
@@ -104,9 +93,9 @@ fn has_entries(section: &Spanned<DeValue<'_>>) -> bool {
     section.get_ref().as_table().is_none_or(|table| !table.is_empty())
 }
 
-fn authorization_code(reader: &mut Reader<'_>, shared: &Shared<'_>) -> Option<AuthorizationCode> {
-    let registration = registration(reader, CODE, shared);
-    let authorize_url = reader.read(&format!("{CODE}.authorize_url"), &ENDPOINT);
+fn authorization_code(reader: &mut Reader<'_>, upstream: &Upstream) -> Option<AuthorizationCode> {
+    let registration = registration(reader, CODE, upstream);
+    let authorize_url = endpoint(reader, &format!("{CODE}.authorize_url"), upstream.plaintext);
     let redirect_uri = reader.read(&format!("{CODE}.redirect_uri"), &REDIRECTION);
     let scope = scopes(reader, CODE);
     let seed = reader.secret(
@@ -123,8 +112,8 @@ fn authorization_code(reader: &mut Reader<'_>, shared: &Shared<'_>) -> Option<Au
     })
 }
 
-fn client_credentials(reader: &mut Reader<'_>, shared: &Shared<'_>) -> Option<ClientCredentials> {
-    let registration = registration(reader, CLIENT, shared);
+fn client_credentials(reader: &mut Reader<'_>, upstream: &Upstream) -> Option<ClientCredentials> {
+    let registration = registration(reader, CLIENT, upstream);
     let scope = scopes(reader, CLIENT);
     let secret = format!("{CLIENT}.client_secret");
     if reader.has(CLIENT) && !reader.gives_secret(&secret) {
@@ -155,7 +144,7 @@ fn personal_access_token(reader: &mut Reader<'_>) -> Option<AccessToken> {
 fn registration(
     reader: &mut Reader<'_>,
     section: &str,
-    shared: &Shared<'_>,
+    upstream: &Upstream,
 ) -> Option<Registration> {
     let id_key = format!("{section}.client_id");
     let client_id = reader.read(&id_key, &CLIENT_ID);
@@ -170,14 +159,24 @@ fn registration(
         let wrong = Wrong::new("\"basic\" is not possible without a client secret");
         reader.refuse(&authentication_key, wrong.expecting("client_secret_file, or \"body\""));
     }
-    let token_url = reader.read(&format!("{section}.token_url"), &ENDPOINT);
+    let token_url = endpoint(reader, &format!("{section}.token_url"), upstream.plaintext);
+    let client_id = client_id?;
+    let token_url = token_url.or_else(|| upstream.url.join("/oauth/token").ok())?;
+    let origin = Origin::with(&token_url, upstream.plaintext).ok()?;
     Some(Registration {
-        client_id: client_id?,
+        client_id,
         client_secret,
         authentication,
-        token_url: token_url.or_else(|| shared.upstream.join("/oauth/token").ok())?,
-        ca_file: shared.ca_file.cloned(),
+        token_url,
+        plaintext: upstream.plaintext,
+        route: upstream.way.to(&origin, reader),
+        ca_file: upstream.config.ca_file.clone(),
     })
+}
+
+fn endpoint(reader: &mut Reader<'_>, key: &str, plaintext: Plaintext) -> Option<Url> {
+    let url = reader.read(key, &ENDPOINT)?;
+    protected(reader, key, url, plaintext)
 }
 
 fn scopes(reader: &mut Reader<'_>, section: &str) -> ScopeSet {

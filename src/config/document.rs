@@ -103,6 +103,8 @@ impl Document {
         let mut words = lead.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         if lead.matches('=').count() > 1
             || text.contains('@')
+            // A password can be torn in two by the mistake that this is about.
+            || rest.lines().next().is_some_and(|line| line.contains('@'))
             || words.any(|word| SECRETS.contains(&word))
         {
             return None;

@@ -2,9 +2,11 @@
 
 use url::Url;
 
-use crate::net::origin::{InvalidOrigin, Origin};
+use crate::net::origin::{InvalidOrigin, Origin, Plaintext};
 
+use super::reader::Reader;
 use super::value::{Text, Wrong, quoted};
+use super::warning::Warning;
 
 /// The upstream: an origin, and nothing behind it.
 pub(super) const BASE: Text<Url> = Text {
@@ -39,14 +41,12 @@ fn endpoint(text: &str) -> Result<Url, Wrong> {
 }
 
 fn redirection(text: &str) -> Result<String, Wrong> {
-    let url = reachable(text).map_err(|wrong| match wrong.expected {
+    let url = reachable(text)?;
+    if Origin::of(&url).is_err() {
         // A redirect carries a code and no token, but the rule is the same.
-        Some(_) if text.starts_with("http://") && !text.contains('@') => {
-            Wrong::new("http is possible only to a loopback address, because the code would travel in the clear")
-                .expecting("https, or http with 127.0.0.1, [::1] or localhost")
-        }
-        _ => wrong,
-    })?;
+        let what = "http is possible only to a loopback address, because the code would travel in the clear";
+        return Err(Wrong::new(what).expecting("https, or http with 127.0.0.1, [::1] or localhost"));
+    }
     without_fragment(&url)?;
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Wrong::new("the URL has a space, or a character that is not ASCII"));
@@ -54,7 +54,32 @@ fn redirection(text: &str) -> Result<String, Wrong> {
     Ok(text.to_owned())
 }
 
-/// An absolute URL of an origin that secrets may travel to.
+/// Refuses plain HTTP to another host, unless the operator allows it; then warns of it.
+pub(super) fn protected(
+    reader: &mut Reader<'_>,
+    key: &str,
+    url: Url,
+    plaintext: Plaintext,
+) -> Option<Url> {
+    if Origin::of(&url).is_ok() {
+        return Some(url);
+    }
+    if plaintext == Plaintext::Anywhere {
+        let origin = Origin::with(&url, plaintext).ok()?;
+        reader.warn(Warning::Plaintext { key: key.to_owned(), origin });
+        return Some(url);
+    }
+    let wrong = Wrong::new(format!("found {}", quoted(url.as_str().trim_end_matches('/'))));
+    reader.refuse(
+        key,
+        wrong.expecting(
+            "https; http is possible only to a loopback address, because it would show secrets to the network (upstream.allow_plaintext = true allows it in a network of your own)",
+        ),
+    );
+    None
+}
+
+/// An absolute URL of an origin; [`protected`] says whether secrets may travel there.
 fn reachable(text: &str) -> Result<Url, Wrong> {
     let wrong = |what: String| match text.contains('@') {
         true => Wrong::new(what).confidential(),
@@ -73,7 +98,7 @@ fn reachable(text: &str) -> Result<Url, Wrong> {
             false => told,
         }
     })?;
-    match Origin::of(&url) {
+    match Origin::with(&url, Plaintext::Anywhere) {
         Ok(_) => Ok(url),
         Err(InvalidOrigin::Scheme) => Err(wrong(format!("found {}", quoted(text))).expecting(
             "https; http is possible only to a loopback address, because it would show secrets to the network",

@@ -34,6 +34,7 @@ mod guard;
 mod listen;
 mod number;
 mod reader;
+mod route;
 mod secret_file;
 mod suggest;
 mod syntax;
@@ -189,8 +190,9 @@ fn parts(reader: &mut Reader<'_>) -> Option<Parts> {
     let second_directory = transport::directory(reader, "state.second_directory");
     let drain = transport::drain(reader);
     let log = log(reader);
-    let (url, upstream) = transport::upstream(reader)?;
-    let credential = credential::credential(reader, &url, upstream.ca_file.as_ref())?;
+    let upstream = transport::upstream(reader)?;
+    let credential = credential::credential(reader, &upstream)?;
+    let upstream = upstream.config;
     let token = token::Config { credential, state_directory, second_directory, refresh, exchange };
     Some(Parts { listen, upstream, caller, guard, proxy, token, drain, log })
 }

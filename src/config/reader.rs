@@ -155,9 +155,18 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// Notes a problem.
+    /// Notes a problem; one that was met before is told once.
     pub(super) fn note(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Warns, once.
+    pub(super) fn warn(&mut self, warning: Warning) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     /// A path as the operator means it: relative to the directory of the configuration file.

@@ -171,10 +171,7 @@ impl Reader<'_> {
 
     fn warn_of(&mut self, path: PathBuf, privacy: Privacy) {
         if let Privacy::Shared(mode) = privacy {
-            let warning = Warning::SecretReadable { path, mode };
-            if !self.warnings.contains(&warning) {
-                self.warnings.push(warning);
-            }
+            self.warn(Warning::SecretReadable { path, mode });
         }
     }
 }

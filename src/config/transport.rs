@@ -7,14 +7,15 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use url::Url;
 
-use crate::net::origin::Origin;
+use crate::net::origin::{Origin, Plaintext};
 use crate::net::{serve, upstream};
 use crate::proxy;
 
-use super::endpoint::{BASE, base};
+use super::endpoint::{BASE, base, protected};
 use super::file;
 use super::number::{Count, Size, Span};
 use super::reader::Reader;
+use super::route::{Way, way};
 use super::units::{KIB, MIB, days, hours, millis, minutes, seconds};
 use super::value::{Flag, Text, Wrong};
 
@@ -26,11 +27,27 @@ pub(super) const UPSTREAM_URL: &str = "https://api.webwork-tracker.com";
 
 const PATH: Text<String> = Text { expected: "the name of a file", check: path };
 
+/// The upstream, and what the token endpoint shares with it.
+pub(super) struct Upstream {
+    pub(super) url: Url,
+    pub(super) config: upstream::Config,
+    pub(super) plaintext: Plaintext,
+    pub(super) way: Way,
+}
+
 /// The upstream's URL, and how to reach it. None only after something was refused.
-pub(super) fn upstream(reader: &mut Reader<'_>) -> Option<(Url, upstream::Config)> {
-    let url = reader.read("upstream.url", &BASE).or_else(|| base(UPSTREAM_URL).ok())?;
-    let mut config = upstream::Config::new(Origin::of(&url).ok()?);
+pub(super) fn upstream(reader: &mut Reader<'_>) -> Option<Upstream> {
+    const URL: &str = "upstream.url";
+    let plaintext = match reader.read("upstream.allow_plaintext", &Flag) {
+        Some(true) => Plaintext::Anywhere,
+        Some(false) | None => Plaintext::Loopback,
+    };
+    let named = reader.read(URL, &BASE).and_then(|url| protected(reader, URL, url, plaintext));
+    let url = named.or_else(|| base(UPSTREAM_URL).ok())?;
+    let mut config = upstream::Config::new(Origin::with(&url, plaintext).ok()?);
     config.ca_file = ca_file(reader);
+    let way = way(reader);
+    config.route = way.to(&config.origin, reader);
     let connecting = Span(millis(100)..=minutes(2));
     reader.set("upstream.connect_timeout", &connecting, &mut config.connect_timeout);
     reader.set("upstream.tls_timeout", &connecting, &mut config.tls_timeout);
@@ -39,7 +56,7 @@ pub(super) fn upstream(reader: &mut Reader<'_>) -> Option<(Url, upstream::Config
     let idle = Span(seconds(1)..=minutes(10));
     reader.set("upstream.idle_timeout", &idle, &mut config.idle_timeout);
     reader.set("upstream.max_age", &Span(seconds(1)..=days(1)), &mut config.max_age);
-    Some((url, config))
+    Some(Upstream { url, config, plaintext, way })
 }
 
 pub(super) fn caller(reader: &mut Reader<'_>) -> serve::Config {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::net::listen::Address;
+use crate::net::origin::Origin;
 
 /// Something that is allowed, but seldom meant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +15,24 @@ pub enum Warning {
     SecretInEnvironment {
         /// The variable.
         variable: String,
+    },
+    /// As above, in a variable that other programs share.
+    #[error(
+        "{variable} holds the password of a proxy, and the environment is readable for others; put the URL into a file and name it in upstream.proxy_file"
+    )]
+    ProxyPasswordInEnvironment {
+        /// The variable.
+        variable: String,
+    },
+    /// Everybody between this host and that one can read the token.
+    #[error(
+        "{key} is {origin}, without TLS: everybody on the way there can read tokens and secrets, and upstream.allow_plaintext allows it; use https"
+    )]
+    Plaintext {
+        /// The key of the URL.
+        key: String,
+        /// The origin.
+        origin: Origin,
     },
     /// Others than the owner may read a file with a secret.
     #[error(

@@ -1,22 +1,23 @@
-//! An outgoing connection: name, TCP, TLS, each with its own limit and its own kind of failure.
+//! An outgoing connection: name, TCP, perhaps a proxy, TLS, each with its own limit and its own kind of
+//! failure.
 //!
-//! Whoever fails here has sent nothing: not one byte of HTTP leaves before TLS stands.
+//! Whoever fails here has sent nothing: not one byte of a request leaves before TLS stands.
 
-use std::collections::VecDeque;
+use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
 use super::origin::{Origin, Protection};
+use super::reach::reach;
 use super::tls::{Alpn, TlsFault, Trust};
+use super::tunnel::{OutboundProxy, ProxyFault, Route};
 use crate::answer::{Answer, Code};
 
 /// Where and how to connect.
@@ -24,9 +25,11 @@ use crate::answer::{Answer, Code};
 pub struct Dial {
     /// The other end.
     pub origin: Origin,
+    /// The way to it.
+    pub route: Route,
     /// Whom to believe that it is the other end.
     pub trust: Trust,
-    /// Longest time for the name and the TCP connection together.
+    /// Longest time for the name and the TCP connection together, and once more for a proxy's answer.
     pub connect_timeout: Duration,
     /// Longest time for the TLS handshake.
     pub tls_timeout: Duration,
@@ -61,7 +64,15 @@ pub enum ConnectError {
         /// The port.
         port: u16,
         /// What was being waited for.
-        phase: &'static str,
+        phase: Phase,
+    },
+    /// The proxy on the way gave no connection.
+    #[error("the proxy {proxy} {fault}")]
+    Proxy {
+        /// Its host and port.
+        proxy: String,
+        /// What is wrong.
+        fault: ProxyFault,
     },
     /// TCP stands, TLS does not.
     #[error("TLS with {host} failed: {fault}")]
@@ -73,22 +84,38 @@ pub enum ConnectError {
     },
 }
 
+/// What takes time on the way to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The addresses of a name.
+    Name,
+    /// A TCP connection.
+    Tcp,
+    /// TLS on it.
+    Tls,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "name resolution",
+            Self::Tcp => "TCP connection",
+            Self::Tls => "TLS handshake",
+        })
+    }
+}
+
 impl From<&ConnectError> for Answer {
     fn from(error: &ConnectError) -> Self {
         let code = match error {
             ConnectError::Dns { .. } => Code::UpstreamDns,
             ConnectError::Connect { .. } => Code::UpstreamConnect,
-            ConnectError::Timeout { .. } => Code::UpstreamTimeout,
-            ConnectError::Tls { .. } => Code::UpstreamTls,
+            ConnectError::Timeout { phase: Phase::Name, .. } => Code::UpstreamDnsTimeout,
+            ConnectError::Timeout { .. } => Code::UpstreamConnectTimeout,
+            ConnectError::Proxy { .. } => Code::UpstreamProxy,
+            ConnectError::Tls { fault, .. } => fault.code(),
         };
-        let answer = Self::new(code).message(format!("The upstream is not available: {error}."));
-        match code {
-            // The code's own hint speaks of a request that may have been processed.
-            Code::UpstreamTimeout => {
-                answer.hint("Nothing was sent. Check the network and the firewall of this host.")
-            }
-            _ => answer,
-        }
+        Self::new(code).message(format!("The upstream is not available: {error}."))
     }
 }
 
@@ -128,7 +155,12 @@ impl Connection {
 ///
 /// [`ConnectError`]; nothing was sent, so trying again is always safe.
 pub async fn connect(dial: &Dial, alpn: Alpn) -> Result<Connection, ConnectError> {
-    let stream = reach(dial).await?;
+    let stream = match &dial.route {
+        Route::Direct => {
+            reach(dial.origin.host(), dial.origin.port(), dial.connect_timeout).await?
+        }
+        Route::Through(proxy) => led_through(proxy, dial).await?,
+    };
     let Protection::Tls(name) = dial.origin.protection() else {
         return Ok(Connection::Plain(stream));
     };
@@ -139,79 +171,24 @@ pub async fn connect(dial: &Dial, alpn: Alpn) -> Result<Connection, ConnectError
             host: dial.origin.host().to_owned(),
             fault: TlsFault::of(&error),
         }),
-        Err(_) => Err(late(dial, "TLS handshake")),
+        Err(_) => Err(ConnectError::Timeout {
+            host: dial.origin.host().to_owned(),
+            port: dial.origin.port(),
+            phase: Phase::Tls,
+        }),
     }
 }
 
-async fn reach(dial: &Dial) -> Result<TcpStream, ConnectError> {
-    let deadline = Instant::now() + dial.connect_timeout;
-    let (host, port) = (dial.origin.host(), dial.origin.port());
-    let Ok(addresses) = timeout_at(deadline, resolve(host, port)).await else {
-        return Err(late(dial, "name resolution"));
+/// A tunnel to the origin. The proxy resolves the name; here only the proxy's own is looked up.
+async fn led_through(proxy: &OutboundProxy, dial: &Dial) -> Result<TcpStream, ConnectError> {
+    let stream = reach(proxy.host(), proxy.port(), dial.connect_timeout).await;
+    let tunnel = match stream {
+        Ok(stream) => timeout(dial.connect_timeout, proxy.tunnel(stream, &dial.origin)).await,
+        Err(error) => Ok(Err(ProxyFault::Unreachable(error.to_string()))),
     };
-    let Ok(stream) = timeout_at(deadline, race(addresses?)).await else {
-        return Err(late(dial, "TCP connection"));
-    };
-    // A request is one write; waiting to fill a segment only adds delay.
-    stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream)).map_err(|error| {
-        ConnectError::Connect { host: host.to_owned(), port, reason: error.to_string() }
-    })
-}
-
-fn late(dial: &Dial, phase: &'static str) -> ConnectError {
-    let host = dial.origin.host().to_owned();
-    ConnectError::Timeout { host, port: dial.origin.port(), phase }
-}
-
-async fn resolve(host: &str, port: u16) -> Result<VecDeque<SocketAddr>, ConnectError> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(VecDeque::from([SocketAddr::new(ip, port)]));
-    }
-    let failed = |reason: String| ConnectError::Dns { host: host.to_owned(), reason };
-    let found = tokio::net::lookup_host((host, port)).await;
-    let addresses = interleaved(found.map_err(|error| failed(error.to_string()))?);
-    if addresses.is_empty() { Err(failed("it has no address".to_owned())) } else { Ok(addresses) }
-}
-
-/// Alternates the families, the resolver's favourite first (RFC 8305 §4): one broken family then
-/// costs one step and not all of its addresses.
-fn interleaved(found: impl Iterator<Item = SocketAddr>) -> VecDeque<SocketAddr> {
-    let mut found = found.peekable();
-    let first_is_v6 = found.peek().is_some_and(SocketAddr::is_ipv6);
-    let (favourite, other): (VecDeque<_>, VecDeque<_>) =
-        found.partition(|address| address.is_ipv6() == first_is_v6);
-    let (mut favourite, mut other) = (favourite.into_iter(), other.into_iter());
-    let mut mixed = VecDeque::new();
-    loop {
-        match (favourite.next(), other.next()) {
-            (None, None) => return mixed,
-            (one, two) => mixed.extend(one.into_iter().chain(two)),
-        }
-    }
-}
-
-/// RFC 8305 §5: the pause before the next address joins in.
-const STAGGER: Duration = Duration::from_millis(250);
-
-/// The first address that answers. A refused one gives way to the next at once, a silent one after
-/// [`STAGGER`]; the losers are dropped.
-async fn race(mut waiting: VecDeque<SocketAddr>) -> io::Result<TcpStream> {
-    let mut attempts = JoinSet::new();
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    loop {
-        if let Some(address) = waiting.pop_front() {
-            attempts.spawn(TcpStream::connect(address));
-        }
-        tokio::select! {
-            attempt = attempts.join_next() => match attempt {
-                Some(Ok(Ok(stream))) => return Ok(stream),
-                Some(Ok(Err(error))) => last = error,
-                Some(Err(error)) => last = error.into(),
-                None => return Err(last),
-            },
-            () = sleep(STAGGER), if !waiting.is_empty() => {}
-        }
-    }
+    tunnel
+        .unwrap_or(Err(ProxyFault::Silent))
+        .map_err(|fault| ConnectError::Proxy { proxy: proxy.to_string(), fault })
 }
 
 impl AsyncRead for Connection {
@@ -281,29 +258,11 @@ mod tests {
     fn dial(url: &str) -> Dial {
         Dial {
             origin: Origin::of(&Url::parse(url).unwrap()).unwrap(),
+            route: Route::Direct,
             trust: Trust::load(None).unwrap(),
             connect_timeout: Duration::from_secs(5),
             tls_timeout: Duration::from_secs(5),
         }
-    }
-
-    fn addresses(texts: &[&str]) -> VecDeque<SocketAddr> {
-        texts.iter().map(|text| text.parse().unwrap()).collect()
-    }
-
-    #[test]
-    fn families_take_turns() {
-        let found = addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1"]);
-        let mixed = addresses(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"]);
-        assert_eq!(interleaved(found.into_iter()), mixed);
-    }
-
-    #[tokio::test]
-    async fn a_refusing_address_gives_way_to_the_next() {
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = race(VecDeque::from([closed, open.local_addr().unwrap()])).await.unwrap();
-        assert_eq!(stream.peer_addr().unwrap(), open.local_addr().unwrap());
     }
 
     #[tokio::test]
@@ -327,10 +286,7 @@ mod tests {
         });
         let error = connect(&dial(&format!("https://127.0.0.1:{port}")), Alpn::Http1).await;
         let fault = error.unwrap_err();
-        assert!(
-            matches!(&fault, ConnectError::Tls { fault: TlsFault::Handshake(_), .. }),
-            "{fault}"
-        );
+        assert!(matches!(fault, ConnectError::Tls { fault: TlsFault::NotTls, .. }), "{fault}");
         server.await.unwrap();
     }
 
@@ -341,7 +297,7 @@ mod tests {
         let mut dial = dial(&format!("https://127.0.0.1:{port}"));
         dial.tls_timeout = Duration::from_millis(50);
         let error = connect(&dial, Alpn::Http1).await.unwrap_err();
-        assert!(matches!(error, ConnectError::Timeout { phase: "TLS handshake", .. }));
+        assert!(matches!(error, ConnectError::Timeout { phase: Phase::Tls, .. }));
     }
 
     #[test]

@@ -4,6 +4,8 @@ pub mod connect;
 pub mod drain;
 pub mod listen;
 pub mod origin;
+mod reach;
 pub mod serve;
 pub mod tls;
+pub mod tunnel;
 pub mod upstream;

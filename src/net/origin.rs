@@ -4,6 +4,7 @@
 //! caller sends can reach it.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use http::uri::{Authority, PathAndQuery};
 use rustls::pki_types::ServerName;
@@ -14,8 +15,18 @@ use url::{Host, Url};
 pub enum Protection {
     /// TLS, with the certificate checked for this name.
     Tls(ServerName<'static>),
-    /// None: plain HTTP, for an upstream on this host.
+    /// None: plain HTTP.
     Plain,
+}
+
+/// Where plain HTTP, which shows a token to the network, may go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Plaintext {
+    /// Only to this host.
+    #[default]
+    Loopback,
+    /// Anywhere: the operator has said so.
+    Anywhere,
 }
 
 /// Scheme, host and port.
@@ -44,12 +55,22 @@ pub enum InvalidOrigin {
 }
 
 impl Origin {
-    /// The origin of `url`; path, query and fragment are the business of whoever calls.
+    /// The origin of `url`, which must be `https` unless it is on this host; path, query and fragment
+    /// are the business of whoever calls.
     ///
     /// # Errors
     ///
     /// [`InvalidOrigin`] says what is wrong with the URL.
     pub fn of(url: &Url) -> Result<Self, InvalidOrigin> {
+        Self::with(url, Plaintext::Loopback)
+    }
+
+    /// The origin of `url`, with plain HTTP where `plaintext` allows it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Origin::of`].
+    pub fn with(url: &Url, plaintext: Plaintext) -> Result<Self, InvalidOrigin> {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(InvalidOrigin::UserInfo);
         }
@@ -63,7 +84,7 @@ impl Origin {
             "https" => Protection::Tls(
                 ServerName::try_from(host.clone()).map_err(|_| InvalidOrigin::Host)?,
             ),
-            "http" if is_loopback(&parsed) => Protection::Plain,
+            "http" if plaintext == Plaintext::Anywhere || is_loopback(&host) => Protection::Plain,
             _ => return Err(InvalidOrigin::Scheme),
         };
         let port = url.port_or_known_default().ok_or(InvalidOrigin::Scheme)?;
@@ -95,6 +116,11 @@ impl Origin {
         self.port
     }
 
+    /// Whether it is on this host.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.host)
+    }
+
     /// The absolute form of a request target on this origin.
     pub fn uri(&self, target: PathAndQuery) -> http::Uri {
         let mut parts = http::uri::Parts::default();
@@ -119,11 +145,10 @@ impl fmt::Display for Origin {
     }
 }
 
-fn is_loopback(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(ip) => ip.is_loopback(),
-        Host::Ipv6(ip) => ip.is_loopback(),
+fn is_loopback(host: &str) -> bool {
+    match host.parse::<IpAddr>() {
+        Ok(ip) => ip.is_loopback(),
+        Err(_) => host == "localhost",
     }
 }
 
@@ -150,6 +175,13 @@ mod tests {
         assert_eq!(origin("http://localhost.example"), Err(InvalidOrigin::Scheme));
         assert_eq!(origin("ftp://localhost"), Err(InvalidOrigin::Scheme));
         assert!(origin("http://127.8.9.1:1").is_ok() && origin("http://localhost").is_ok());
+    }
+
+    #[test]
+    fn a_token_travels_in_the_clear_where_the_operator_wants_it() {
+        let url = Url::parse("http://api.staging.example:8080").unwrap();
+        let origin = Origin::with(&url, Plaintext::Anywhere).unwrap();
+        assert_eq!((origin.protection(), origin.is_loopback()), (&Protection::Plain, false));
     }
 
     #[test]

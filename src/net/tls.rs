@@ -4,14 +4,18 @@
 //! the system's roots, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name instead of them, come on top,
 //! and so does the operator's own CA.
 
+mod fault;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::CertificateResult;
 use tokio_rustls::TlsConnector;
+
+pub use fault::TlsFault;
 
 /// Which protocols a connection may speak: RFC 7301.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,56 +125,6 @@ fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TrustError> {
             .map_err(|reason| TrustError::Unusable { path: path.to_owned(), reason })?;
     }
     if roots.len() == before { Err(TrustError::Empty(path.to_owned())) } else { Ok(()) }
-}
-
-/// Why a handshake failed, for a person who has to mend it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TlsFault {
-    /// Its time is over.
-    #[error("the server's certificate has expired")]
-    Expired,
-    /// Its time has not come, or our clock is behind.
-    #[error("the server's certificate is not valid yet (is the clock of this host right?)")]
-    NotYetValid,
-    /// It belongs to somebody else.
-    #[error("the server's certificate is for another name")]
-    WrongName,
-    /// Nobody we trust has signed it.
-    #[error(
-        "the server's certificate is signed by an unknown authority; a private CA belongs in upstream.ca_file"
-    )]
-    UnknownAuthority,
-    /// Something else is wrong with the certificate.
-    #[error("the server's certificate is not acceptable ({0})")]
-    Certificate(String),
-    /// The other side refused us.
-    #[error("the server refused the handshake ({0})")]
-    Alert(String),
-    /// No TLS came back, or the connection broke.
-    #[error("the handshake failed ({0})")]
-    Handshake(String),
-}
-
-impl TlsFault {
-    pub(super) fn of(error: &std::io::Error) -> Self {
-        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(rustls::Error::InvalidCertificate(certificate)) => of_certificate(certificate),
-            Some(rustls::Error::AlertReceived(alert)) => Self::Alert(format!("{alert:?}")),
-            Some(other) => Self::Handshake(other.to_string()),
-            None => Self::Handshake(error.to_string()),
-        }
-    }
-}
-
-fn of_certificate(error: &CertificateError) -> TlsFault {
-    use CertificateError as E;
-    match error {
-        E::Expired | E::ExpiredContext { .. } => TlsFault::Expired,
-        E::NotValidYet | E::NotValidYetContext { .. } => TlsFault::NotYetValid,
-        E::NotValidForName | E::NotValidForNameContext { .. } => TlsFault::WrongName,
-        E::UnknownIssuer => TlsFault::UnknownAuthority,
-        other => TlsFault::Certificate(other.to_string()),
-    }
 }
 
 #[cfg(test)]

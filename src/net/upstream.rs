@@ -7,10 +7,13 @@
 //! `hyper::client::conn`.
 //!
 //! HTTP/1.1 connections rest in a stack: the one used last is the least likely to be closed. HTTP/2,
-//! where ALPN gives it, is one connection that all requests of the core share. The first connection
-//! is made by one request for everybody, because until ALPN has spoken nobody knows whether a
-//! thousand waiting requests need a thousand connections or one.
+//! where ALPN gives it, is one connection that all requests of the core share, and a further one only
+//! when the upstream takes no more requests at a time on it. The first connection is made by one
+//! request for everybody, because until ALPN has spoken nobody knows whether a thousand waiting
+//! requests need a thousand connections or one.
 
+mod config;
+mod connection;
 mod content;
 mod failure;
 mod lease;
@@ -19,9 +22,7 @@ mod progress;
 mod traffic;
 
 use std::cell::{Cell, RefCell};
-use std::path::PathBuf;
 use std::rc::{Rc, Weak};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -32,45 +33,12 @@ use tokio::task::spawn_local;
 use super::connect::{ConnectError, Dial, Protocol, connect};
 use super::origin::Origin;
 use super::tls::{Alpn, Trust};
+pub use config::Config;
+use connection::{Shared, Single};
 pub use content::Content;
 pub use failure::{Cause, Exposure, Failure, Provenance};
-use lease::{Lease, Sent, Shared, Single};
+use lease::{Lease, Sent};
 use progress::Outgoing;
-
-/// How to reach the upstream.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The only origin that requests and their token go to.
-    pub origin: Origin,
-    /// Certificate authorities (PEM) trusted in addition to the built-in ones.
-    pub ca_file: Option<PathBuf>,
-    /// Longest time for the TCP connection. Default 5 s.
-    pub connect_timeout: Duration,
-    /// Longest time for the TLS handshake. Default 10 s.
-    pub tls_timeout: Duration,
-    /// Longest time from the whole request sent to the head of the response. Default 60 s.
-    pub response_timeout: Duration,
-    /// How long an unused connection stays in the pool. Default 20 s.
-    pub idle_timeout: Duration,
-    /// A connection older than this gets no new request, so that address changes are followed.
-    /// Default 10 min.
-    pub max_age: Duration,
-}
-
-impl Config {
-    /// The defaults for an origin.
-    pub fn new(origin: Origin) -> Self {
-        Self {
-            origin,
-            ca_file: None,
-            connect_timeout: Duration::from_secs(5),
-            tls_timeout: Duration::from_secs(10),
-            response_timeout: Duration::from_secs(60),
-            idle_timeout: Duration::from_secs(20),
-            max_age: Duration::from_secs(600),
-        }
-    }
-}
 
 /// What requests may carry as their content.
 pub trait RequestContent:
@@ -104,7 +72,9 @@ pub struct Pool<B> {
     /// What the upstream spoke last; unknown before the first connection.
     protocol: Cell<Option<Protocol>>,
     idle: RefCell<Vec<Single<B>>>,
-    shared: RefCell<Option<Shared<B>>>,
+    /// The first one that takes requests gets them, so that the others are closed when they are not
+    /// needed any more.
+    shared: RefCell<Vec<Shared<B>>>,
     introduction: RefCell<Option<Introduction>>,
     reaping: Cell<bool>,
 }
@@ -119,15 +89,9 @@ const ATTEMPTS: usize = 5;
 impl<B: RequestContent> Pool<B> {
     /// A pool without a connection; the first request makes one.
     pub fn new(config: Config, trust: Trust) -> Rc<Self> {
-        let dial = Dial {
-            origin: config.origin.clone(),
-            trust,
-            connect_timeout: config.connect_timeout,
-            tls_timeout: config.tls_timeout,
-        };
         Rc::new(Self {
+            dial: config.dial(trust),
             config,
-            dial,
             protocol: Cell::new(None),
             idle: RefCell::default(),
             shared: RefCell::default(),
@@ -175,14 +139,19 @@ impl<B: RequestContent> Pool<B> {
     }
 
     async fn lease(self: &Rc<Self>, freshness: Freshness) -> Result<Lease<B>, Failure> {
-        if freshness == Freshness::Checked && !self.idle.borrow().is_empty() {
+        let rests = || !self.idle.borrow().is_empty() || !self.shared.borrow().is_empty();
+        if freshness == Freshness::Checked && rests() {
             // The runtime asks the kernel for news before it comes back to a task that has yielded:
             // a connection that the upstream has closed by now is seen to be closed.
             tokio::task::yield_now().await;
         }
         for _ in 0..ATTEMPTS {
             if let Some(shared) = self.current_shared() {
-                return Ok(Lease::shared(self, shared));
+                // Where there is no further connection to be had, the request waits its turn.
+                if !shared.is_full() || self.introduced().await.is_err() {
+                    return Ok(Lease::shared(self, shared));
+                }
+                continue;
             }
             if freshness != Freshness::New
                 && let Some(single) = self.rested()
@@ -201,23 +170,27 @@ impl<B: RequestContent> Pool<B> {
                 Protocol::Http2 => self.share(connection).await?,
             }
         }
-        Err(Failure::closed())
+        match self.current_shared() {
+            Some(shared) => Ok(Lease::shared(self, shared)),
+            None => Err(Failure::closed()),
+        }
     }
 
-    /// The shared connection, if there is one that takes requests. One past its age is replaced
-    /// behind the scenes and serves until then; one that nobody used for long is not trusted.
+    /// A shared connection that takes a request, or a full one if all are full. One past its age is
+    /// replaced behind the scenes and serves until then; one that nobody used for long is not trusted.
     fn current_shared(self: &Rc<Self>) -> Option<Shared<B>> {
-        let mut slot = self.shared.borrow_mut();
-        let shared = slot.as_ref()?;
-        if shared.is_closed() || shared.last_use().elapsed() > self.config.idle_timeout {
-            *slot = None;
-            return None;
-        }
+        let mut all = self.shared.borrow_mut();
+        all.retain(|shared| self.is_trusted(shared));
+        let shared = all.iter().find(|shared| !shared.is_full()).or(all.first())?;
         if shared.born().elapsed() > self.config.max_age {
             self.introduce();
         }
         shared.touch();
         Some(shared.clone())
+    }
+
+    fn is_trusted(&self, shared: &Shared<B>) -> bool {
+        !shared.is_closed() && shared.last_use().elapsed() <= self.config.idle_timeout
     }
 
     /// The connection used last, if it is young and alive.
@@ -276,11 +249,11 @@ impl<B: RequestContent> Pool<B> {
         }
     }
 
-    /// Forgets the shared connection, if it is this one; requests on it go on.
-    fn retire(&self, shared: &Shared<B>) {
-        let mut slot = self.shared.borrow_mut();
-        if slot.as_ref().is_some_and(|current| current.is_same(shared)) {
-            *slot = None;
+    /// Forgets all shared connections when one has died: where one is dead, its neighbours are likely
+    /// to be, and a second attempt must not meet another one. Requests on them go on.
+    fn retire(&self, dead: &Shared<B>) {
+        if dead.die() {
+            self.shared.borrow_mut().clear();
         }
     }
 
@@ -307,11 +280,7 @@ impl<B: RequestContent> Pool<B> {
     fn purge(&self) -> usize {
         self.idle.borrow_mut().retain(|single| self.is_usable(single));
         let mut shared = self.shared.borrow_mut();
-        if shared.as_ref().is_some_and(|shared| {
-            shared.is_closed() || shared.last_use().elapsed() > self.config.idle_timeout
-        }) {
-            *shared = None;
-        }
-        self.idle.borrow().len() + usize::from(shared.is_some())
+        shared.retain(|shared| self.is_trusted(shared));
+        self.idle.borrow().len() + shared.len()
     }
 }

@@ -10,12 +10,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::Method;
+use http::{Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::answer::Code;
 use crate::net::serve::{Content, ContentError};
-use crate::net::upstream::{Cause, Exposure, Failure, Provenance};
+use crate::net::upstream::{self, Cause, Exposure, Failure, Provenance, RequestContent};
 
 /// The content of one request.
 #[derive(Debug)]
@@ -219,6 +219,17 @@ pub(super) fn permits(method: &Method, failure: &Failure) -> bool {
         }
         Exposure::Begun => false,
     }
+}
+
+/// Whether a response is the last word of a resting connection, said before the request arrived: a
+/// server that gives one up may announce it with a 408 (RFC 9110 §15.5.9).
+pub(super) fn is_farewell<B: RequestContent>(
+    method: &Method,
+    response: &Response<upstream::Content<B>>,
+) -> bool {
+    response.status() == StatusCode::REQUEST_TIMEOUT
+        && response.body().provenance() == Provenance::Reused
+        && method.is_idempotent()
 }
 
 #[cfg(test)]

@@ -251,13 +251,16 @@ impl Proxy {
             false => Freshness::Checked,
         };
         let request = outbound.carrying(bearer, tape);
-        let failure = match self.pool.forward(request, freshness).await {
-            Ok(response) => return Ok(response),
-            Err(failure) => failure,
-        };
+        let first = self.pool.forward(request, freshness).await;
         let is_whole = tape.failure().is_none() && tape.is_whole();
-        if !is_whole || !replay::permits(outbound.method(), &failure) {
-            return Err(failed(tape, &failure));
+        match first {
+            Ok(response) if !is_whole || !replay::is_farewell(outbound.method(), &response) => {
+                return Ok(response);
+            }
+            Err(failure) if !is_whole || !replay::permits(outbound.method(), &failure) => {
+                return Err(failed(tape, &failure));
+            }
+            Ok(_) | Err(_) => {}
         }
         self.counters.replayed();
         let request = outbound.carrying(bearer, tape);

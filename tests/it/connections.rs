@@ -120,6 +120,45 @@ async fn a_post_finds_out_that_a_resting_connection_was_closed() {
 }
 
 #[tokio::test]
+async fn a_post_finds_out_that_a_shared_connection_was_closed() {
+    let (close, wait) = tokio::sync::watch::channel(false);
+    let (closed, closing) = std::sync::mpsc::channel();
+    let upstream = Upstream::tls_raw(&Certificate::good(), &["h2"], move |stream, number| {
+        let (mut wait, closed) = (wait.clone(), closed.clone());
+        async move {
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            loop {
+                tokio::select! {
+                    request = connection.accept() => {
+                        let Some(Ok((_, mut answer))) = request else { return };
+                        answer.send_response(Response::new(()), true).unwrap();
+                    }
+                    _ = wait.wait_for(|close| *close), if number == 0 => {
+                        drop(connection);
+                        return closed.send(()).unwrap();
+                    }
+                }
+            }
+        }
+    })
+    .await;
+    let mut start = Start::with(&upstream);
+    let closing = Mutex::new(closing);
+    // The core itself is kept busy while the connection is closed: the kernel knows, it does not.
+    start.admission = Arc::new(move |head, _| {
+        if head.method == http::Method::POST {
+            close.send_replace(true);
+            closing.lock().unwrap().recv().unwrap();
+        }
+        Ok(Admitted::Request)
+    });
+    let proxy = start.go();
+    assert_eq!(proxy.get("/").await.status, 200);
+    assert_eq!(proxy.ask(POST).await.status, 200);
+    assert_eq!((proxy.totals().replays, upstream.connections()), (0, 2));
+}
+
+#[tokio::test]
 async fn half_an_answer_is_not_asked_for_again() {
     let upstream = Upstream::raw(|stream, number| async move {
         let mut wire = Wire::new(stream);
@@ -208,7 +247,7 @@ async fn a_caller_who_leaves_takes_the_upstream_connection_along() {
 
 #[tokio::test]
 async fn a_cold_burst_opens_one_http2_connection() {
-    const BURST: usize = 200;
+    const BURST: usize = 100;
     let together = Arc::new(Barrier::new(BURST));
     let upstream = Upstream::tls(&["h2", "http/1.1"], move |_| {
         let together = Arc::clone(&together);
@@ -226,6 +265,49 @@ async fn a_cold_burst_opens_one_http2_connection() {
     }
     soon(burst.join_all()).await;
     assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn when_all_streams_are_in_use_another_connection_is_made() {
+    const LIMIT: u32 = 10;
+    const BURST: usize = 35;
+    let together = Arc::new(Barrier::new(BURST));
+    let upstream = Upstream::tls_raw(&Certificate::good(), &["h2"], move |stream, _| {
+        let together = Arc::clone(&together);
+        async move {
+            let mut server = h2::server::Builder::new();
+            server.max_concurrent_streams(LIMIT);
+            let mut connection = server.handshake::<_, bytes::Bytes>(stream).await.unwrap();
+            let mut answers = tokio::task::JoinSet::new();
+            while let Some(Ok((request, mut answer))) = connection.accept().await {
+                let together = Arc::clone(&together);
+                answers.spawn(async move {
+                    if request.uri().path() == "/together" {
+                        together.wait().await;
+                    }
+                    answer.send_response(Response::new(()), true).unwrap();
+                });
+            }
+        }
+    })
+    .await;
+    let mut start = Start::with(&upstream);
+    start.upstream.response_timeout = Duration::from_secs(10);
+    let proxy = Arc::new(start.go());
+    // The first answer tells how many requests may run at a time.
+    assert_eq!(proxy.get("/").await.status, 200);
+    let mut burst = tokio::task::JoinSet::new();
+    for _ in 0..BURST {
+        let proxy = Arc::clone(&proxy);
+        burst.spawn(async move { assert_eq!(proxy.get("/together").await.status, 200) });
+    }
+    soon(burst.join_all()).await;
+    assert_eq!((upstream.connections(), proxy.totals().replays), (4, 0));
+    // Afterwards one is enough again.
+    for _ in 0..20 {
+        assert_eq!(proxy.get("/").await.status, 200);
+    }
+    assert_eq!(upstream.connections(), 4);
 }
 
 #[tokio::test]

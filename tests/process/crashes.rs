@@ -1,13 +1,12 @@
 //! kill -9 at the steps of an exchange, held still by the server: the next start knows the truth.
 
-use std::io;
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use webwork_sidecar::simulator::{Config, Personality, Security, When};
 use webwork_sidecar::token::state::Standing;
 
-use crate::support::{Place, Process, Service, Truth, finds, quiet, truth, until};
+use crate::support::{Place, Process, Service, Truth, carry, finds, quiet, truth, until};
 
 const FOREVER: Duration = Duration::from_secs(600);
 const GRACE: Duration = Duration::from_secs(30);
@@ -26,24 +25,13 @@ fn killed_before_the_intent_nothing_has_happened() {
     sidecar.kill();
     drop(held);
     let behind = service.url().strip_prefix("https://").unwrap().to_owned();
-    std::thread::spawn(move || door.incoming().for_each(|caller| pass(caller, &behind)));
+    std::thread::spawn(move || {
+        door.incoming()
+            .for_each(|caller| carry(caller.unwrap(), TcpStream::connect(&behind).unwrap()));
+    });
     let sidecar = place.run();
     finds(&sidecar, &service, &place, Truth::Whole, "before the intent");
     assert_eq!(service.journal().exchanges().len(), 1);
-}
-
-/// Carries bytes both ways.
-fn pass(caller: io::Result<TcpStream>, behind: &str) {
-    let (caller, server) = (caller.unwrap(), TcpStream::connect(behind).unwrap());
-    for (mut from, mut to) in
-        [(caller.try_clone().unwrap(), server.try_clone().unwrap()), (server, caller)]
-    {
-        std::thread::spawn(move || {
-            // Either end may break off at any time.
-            io::copy(&mut from, &mut to).ok();
-            to.shutdown(Shutdown::Write).ok();
-        });
-    }
 }
 
 #[test]

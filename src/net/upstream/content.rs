@@ -8,7 +8,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::lease::{Single, give_back};
+use super::connection::{Single, Stream};
+use super::failure::Provenance;
+use super::lease::give_back;
 use super::{Pool, RequestContent};
 
 /// Content as it arrives. Its end gives an HTTP/1.1 connection back to the pool; dropping it before
@@ -17,18 +19,41 @@ use super::{Pool, RequestContent};
 #[derive(Debug)]
 pub struct Content<B> {
     incoming: Incoming,
-    held: Option<(Rc<Pool<B>>, Single<B>)>,
+    held: Held<B>,
+    provenance: Provenance,
+}
+
+/// What lasts as long as the content.
+#[derive(Debug)]
+enum Held<B> {
+    Nothing,
+    /// The HTTP/1.1 connection, and where it goes afterwards.
+    Single(Rc<Pool<B>>, Single<B>),
+    /// The place on an HTTP/2 connection.
+    Stream {
+        _stream: Stream,
+    },
 }
 
 impl<B: RequestContent> Content<B> {
-    pub(super) fn on_single(incoming: Incoming, pool: Rc<Pool<B>>, single: Single<B>) -> Self {
-        let mut content = Self { incoming, held: Some((pool, single)) };
+    pub(super) fn on_single(
+        incoming: Incoming,
+        pool: Rc<Pool<B>>,
+        single: Single<B>,
+        provenance: Provenance,
+    ) -> Self {
+        let mut content = Self { incoming, held: Held::Single(pool, single), provenance };
         content.release_at_end();
         content
     }
 
-    pub(super) fn on_shared(incoming: Incoming) -> Self {
-        Self { incoming, held: None }
+    pub(super) fn on_shared(incoming: Incoming, stream: Stream, provenance: Provenance) -> Self {
+        Self { incoming, held: Held::Stream { _stream: stream }, provenance }
+    }
+
+    /// Whether the connection had served before.
+    pub fn provenance(&self) -> Provenance {
+        self.provenance
     }
 
     fn release_at_end(&mut self) {
@@ -38,7 +63,7 @@ impl<B: RequestContent> Content<B> {
     }
 
     fn release(&mut self) {
-        if let Some((pool, single)) = self.held.take() {
+        if let Held::Single(pool, single) = std::mem::replace(&mut self.held, Held::Nothing) {
             give_back(pool, single);
         }
     }
@@ -56,7 +81,7 @@ impl<B: RequestContent> Body for Content<B> {
         match &frame {
             Poll::Ready(None) => self.release(),
             Poll::Ready(Some(Ok(_))) => self.release_at_end(),
-            Poll::Ready(Some(Err(_))) => self.held = None,
+            Poll::Ready(Some(Err(_))) => self.held = Held::Nothing,
             Poll::Pending => {}
         }
         frame

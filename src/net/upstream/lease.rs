@@ -1,111 +1,19 @@
 //! A connection in the hands of one request.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use http::header::{CONNECTION, HOST, HeaderValue, TE, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{Request, Response, Uri, Version};
-use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::client::conn::TrySendError;
 use tokio::task::spawn_local;
-use tokio::time::Instant;
 
+use super::connection::{Shared, Single, Stream};
 use super::content::Content;
 use super::failure::{Exposure, Failure, Provenance, is_of_one_stream};
 use super::progress::{Outgoing, Progress, awaited};
-use super::traffic::Traffic;
 use super::{Origin, Pool, RequestContent};
-
-/// When a connection was made and last used, and whether it has served.
-#[derive(Debug)]
-struct Times {
-    born: Instant,
-    last_use: Cell<Instant>,
-    served: Cell<bool>,
-}
-
-impl Times {
-    fn new() -> Self {
-        let born = Instant::now();
-        Self { born, last_use: Cell::new(born), served: Cell::new(false) }
-    }
-}
-
-/// An HTTP/1.1 connection: one request at a time.
-#[derive(Debug)]
-pub(super) struct Single<B> {
-    sender: http1::SendRequest<Outgoing<B>>,
-    traffic: Rc<Traffic>,
-    times: Times,
-}
-
-impl<B> Single<B> {
-    pub(super) fn new(sender: http1::SendRequest<Outgoing<B>>, traffic: Rc<Traffic>) -> Self {
-        Self { sender, traffic, times: Times::new() }
-    }
-
-    /// Whether the last exchange is over and the next one may begin.
-    pub(super) fn is_ready(&self) -> bool {
-        self.sender.is_ready() && !self.sender.is_closed()
-    }
-
-    /// Waits for that; a connection that closes instead never becomes ready.
-    pub(super) async fn ready(&mut self) -> bool {
-        self.sender.ready().await.is_ok()
-    }
-
-    pub(super) fn born(&self) -> Instant {
-        self.times.born
-    }
-
-    pub(super) fn last_use(&self) -> Instant {
-        self.times.last_use.get()
-    }
-
-    pub(super) fn touch(&self) {
-        self.times.last_use.set(Instant::now());
-    }
-}
-
-/// An HTTP/2 connection: any number of requests at a time.
-#[derive(Debug)]
-pub(super) struct Shared<B> {
-    sender: http2::SendRequest<Outgoing<B>>,
-    times: Rc<Times>,
-}
-
-impl<B> Clone for Shared<B> {
-    fn clone(&self) -> Self {
-        Self { sender: self.sender.clone(), times: Rc::clone(&self.times) }
-    }
-}
-
-impl<B> Shared<B> {
-    pub(super) fn new(sender: http2::SendRequest<Outgoing<B>>) -> Self {
-        Self { sender, times: Rc::new(Times::new()) }
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.sender.is_closed()
-    }
-
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.times, &other.times)
-    }
-
-    pub(super) fn born(&self) -> Instant {
-        self.times.born
-    }
-
-    pub(super) fn last_use(&self) -> Instant {
-        self.times.last_use.get()
-    }
-
-    pub(super) fn touch(&self) {
-        self.times.last_use.set(Instant::now());
-    }
-}
 
 /// A connection that one request may use once.
 pub(super) struct Lease<B> {
@@ -116,7 +24,7 @@ pub(super) struct Lease<B> {
 
 enum Leased<B> {
     Single(Single<B>),
-    Shared(Shared<B>),
+    Shared(Shared<B>, Stream),
 }
 
 /// What became of a request.
@@ -129,13 +37,14 @@ pub(super) enum Sent<B> {
 
 impl<B: RequestContent> Lease<B> {
     pub(super) fn single(pool: &Rc<Pool<B>>, single: Single<B>) -> Self {
-        let provenance = used(&single.times);
+        let provenance = single.serve();
         Self { pool: Rc::clone(pool), connection: Leased::Single(single), provenance }
     }
 
     pub(super) fn shared(pool: &Rc<Pool<B>>, shared: Shared<B>) -> Self {
-        let provenance = used(&shared.times);
-        Self { pool: Rc::clone(pool), connection: Leased::Shared(shared), provenance }
+        let provenance = shared.serve();
+        let stream = shared.stream();
+        Self { pool: Rc::clone(pool), connection: Leased::Shared(shared, stream), provenance }
     }
 
     pub(super) fn provenance(&self) -> Provenance {
@@ -155,8 +64,8 @@ impl<B: RequestContent> Lease<B> {
             Leased::Single(single) => {
                 send_single(pool, single, provenance, request, progress, limit).await
             }
-            Leased::Shared(shared) => {
-                send_shared(&pool, shared, provenance, request, progress, limit).await
+            Leased::Shared(shared, stream) => {
+                send_shared(&pool, (shared, stream), provenance, request, progress, limit).await
             }
         }
     }
@@ -189,13 +98,13 @@ async fn send_single<B: RequestContent>(
         }
     };
     let (head, incoming) = response.into_parts();
-    let content = Content::on_single(incoming, pool, single);
+    let content = Content::on_single(incoming, pool, single, provenance);
     Ok(Sent::Answered(Response::from_parts(head, content)))
 }
 
 async fn send_shared<B: RequestContent>(
     pool: &Rc<Pool<B>>,
-    mut shared: Shared<B>,
+    (mut shared, stream): (Shared<B>, Stream),
     provenance: Provenance,
     mut request: Request<Outgoing<B>>,
     progress: Option<&Progress>,
@@ -205,7 +114,9 @@ async fn send_shared<B: RequestContent>(
     match awaited(shared.sender.try_send_request(request), progress, limit).await {
         // Dropping the future resets the stream; others on the connection go on.
         Err(_) => Err(Failure::timeout(provenance)),
-        Ok(Ok(response)) => Ok(Sent::Answered(response.map(Content::on_shared))),
+        Ok(Ok(response)) => Ok(Sent::Answered(
+            response.map(|incoming| Content::on_shared(incoming, stream, provenance)),
+        )),
         Ok(Err(error)) => {
             if !is_of_one_stream(error.error()) {
                 pool.retire(&shared);
@@ -227,10 +138,6 @@ fn returned<B>(
         }
         None => Err(Failure::of(error.error(), provenance, exposure)),
     }
-}
-
-fn used(times: &Times) -> Provenance {
-    if times.served.replace(true) { Provenance::Reused } else { Provenance::New }
 }
 
 /// RFC 9112 §3.2.1: origin-form, and the origin in `Host`.

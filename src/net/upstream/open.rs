@@ -1,5 +1,8 @@
 //! New connections: what is said first on them, and what they may cost.
 
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -7,8 +10,8 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::spawn_local;
 
+use super::connection::{Limit, Shared, Single};
 use super::failure::{Exposure, Failure, Provenance};
-use super::lease::{Shared, Single};
 use super::traffic::{Metered, Traffic};
 use super::{Pool, RequestContent};
 use crate::net::connect::{ConnectError, Connection, Protocol, connect};
@@ -21,7 +24,7 @@ impl<B: RequestContent> Pool<B> {
         match connection.protocol() {
             Protocol::Http1 => {
                 // The upstream has stopped speaking HTTP/2: a connection from before is past its age.
-                self.shared.borrow_mut().take();
+                self.shared.borrow_mut().clear();
                 if let Ok(mut single) = self.single(connection).await
                     && single.ready().await
                 {
@@ -54,10 +57,13 @@ impl<B: RequestContent> Pool<B> {
         Ok(Single::new(sender, traffic))
     }
 
-    /// HTTP/2 on a new connection, which replaces the shared one.
+    /// HTTP/2 on a new connection, which replaces those past their age.
     pub(super) async fn share(self: &Rc<Self>, connection: Connection) -> Result<(), Failure> {
         self.protocol.set(Some(Protocol::Http2));
         let io = TokioIo::new(connection);
+        // Until it tells otherwise, it allows what it allowed on another connection.
+        let expected = self.shared.borrow().last().map(Shared::limit);
+        let expected = expected.filter(|streams| *streams > 0).unwrap_or(INITIAL_STREAMS);
         let (sender, connection) = http2::Builder::new(Local)
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
@@ -66,6 +72,7 @@ impl<B: RequestContent> Pool<B> {
             // afterwards. By default h2 takes a thousand such frames for an attack and ends the
             // connection under everybody else's requests.
             .max_local_error_reset_streams(None)
+            .initial_max_send_streams(expected)
             .max_concurrent_reset_streams(REMEMBERED_RESETS)
             .max_send_buf_size(BUFFER)
             .max_header_list_size(MAX_RESPONSE_HEAD as u32)
@@ -74,12 +81,23 @@ impl<B: RequestContent> Pool<B> {
             .handshake(io)
             .await
             .map_err(|error| Failure::of(&error, Provenance::New, Exposure::Unprocessed))?;
+        let connection = Rc::new(RefCell::new(connection));
+        // The task that drives it must be the only one who keeps it alive: its end is how we learn that
+        // it has ended.
+        let asked = Rc::downgrade(&connection);
+        let limit = Limit::new(move || {
+            asked.upgrade().map_or(0, |connection| connection.borrow().current_max_send_streams())
+        });
+        let mut all = self.shared.borrow_mut();
+        all.retain(|shared| shared.born().elapsed() <= self.config.max_age);
+        all.push(Shared::new(sender, limit));
+        drop(all);
         spawn_local(async move {
-            if let Err(error) = connection.await {
+            let ended = poll_fn(|cx| Pin::new(&mut *connection.borrow_mut()).poll(cx));
+            if let Err(error) = ended.await {
                 tracing::debug!(%error, "an upstream connection ended");
             }
         });
-        *self.shared.borrow_mut() = Some(Shared::new(sender));
         self.reap();
         Ok(())
     }
@@ -90,6 +108,9 @@ const MAX_RESPONSE_HEAD: usize = 64 << 10;
 
 /// Bytes buffered for each HTTP/1.1 connection and direction, and for each HTTP/2 stream sent.
 const BUFFER: usize = 64 << 10;
+
+/// Requests at a time until the upstream tells: the least that RFC 9113 §6.5.2 recommends.
+const INITIAL_STREAMS: usize = 100;
 
 /// What the upstream may send ahead on one stream, and so the memory that a slow caller can cost:
 /// 1.3 MB/s at a round trip of 100 ms.

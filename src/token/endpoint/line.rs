@@ -125,6 +125,7 @@ mod tests {
     use super::*;
     use crate::net::origin::Origin;
     use crate::net::tls::Trust;
+    use crate::net::tunnel::Route;
 
     const JSON: &str = r#"{"access_token":"a","refresh_token":"b"}"#;
 
@@ -147,6 +148,7 @@ mod tests {
         });
         let dial = Dial {
             origin: Origin::of(&url).unwrap(),
+            route: Route::Direct,
             trust: Trust::load(None).unwrap(),
             connect_timeout: Duration::from_secs(10),
             tls_timeout: Duration::from_secs(10),

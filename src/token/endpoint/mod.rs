@@ -51,7 +51,8 @@ impl TokenEndpoint {
         trust: Trust,
     ) -> Result<Self, InvalidOrigin> {
         let dial = Dial {
-            origin: Origin::of(&registration.token_url)?,
+            origin: Origin::with(&registration.token_url, registration.plaintext)?,
+            route: registration.route.clone(),
             trust,
             connect_timeout: limits.connect_timeout,
             tls_timeout: limits.connect_timeout,

@@ -108,6 +108,9 @@ fn basic(client_id: &str, secret: &Secret) -> Result<HeaderValue, http::Error> {
 mod tests {
     use http_body_util::BodyExt;
 
+    use crate::net::origin::Plaintext;
+    use crate::net::tunnel::Route;
+
     use super::super::super::bearer::RefreshToken;
     use super::*;
 
@@ -117,6 +120,8 @@ mod tests {
             client_secret: secret.map(|secret| Secret::new(secret.into())),
             authentication,
             token_url: "https://api.example/oauth/token?v=2".parse().unwrap(),
+            plaintext: Plaintext::Loopback,
+            route: Route::Direct,
             ca_file: None,
         }
     }

@@ -2,6 +2,8 @@
 
 use url::Url;
 
+use crate::net::origin::Plaintext;
+use crate::net::tunnel::Route;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
@@ -19,6 +21,15 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// The app that exchanges tokens; a personal access token has none.
+    pub fn registration(&self) -> Option<&Registration> {
+        match self {
+            Self::AuthorizationCode(code) => Some(&code.registration),
+            Self::ClientCredentials(own) => Some(&own.registration),
+            Self::PersonalAccessToken(_) => None,
+        }
+    }
+
     /// Whether grants of one are of use to the other.
     pub fn is_same_client(&self, other: &Self) -> bool {
         let identity = |app: &Registration| (app.client_id.clone(), app.token_url.clone());
@@ -55,6 +66,10 @@ pub struct Registration {
     pub authentication: ClientAuthentication,
     /// The token endpoint, RFC 6749 §3.2.
     pub token_url: Url,
+    /// Whether the token endpoint may be reached without TLS.
+    pub plaintext: Plaintext,
+    /// The way to the token endpoint.
+    pub route: Route,
     /// Certificate authorities (PEM) trusted in addition, for the token endpoint too.
     pub ca_file: Option<std::path::PathBuf>,
 }

@@ -5,8 +5,10 @@
 mod caller;
 mod certificate;
 mod home;
+mod ill;
 mod load;
 mod log;
+mod outbound;
 mod planted;
 mod proxy;
 mod service;
@@ -23,10 +25,12 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(crate) use caller::{Caller, Reply};
-pub(crate) use certificate::Certificate;
+pub(crate) use certificate::{Certificate, file};
 pub(crate) use home::{CLIENT_SECRET, PERSONAL_ACCESS_TOKEN, REFRESH_TOKEN};
+pub(crate) use ill::{Ill, is_no_request};
 pub(crate) use load::{Answers, Load};
 pub(crate) use log::Log;
+pub(crate) use outbound::{Lapse, Outbound};
 pub(crate) use planted::{Planted, examine, examine_debug, examine_reply};
 pub(crate) use proxy::{Proxy, Start, bearer, refusing};
 pub(crate) use service::{Service, fault};

@@ -105,6 +105,11 @@ impl Setup {
         sidecar
     }
 
+    /// The service before which it will stand.
+    pub(crate) async fn service(&mut self) -> Arc<Service> {
+        self.furnish().await.0
+    }
+
     /// Starts it with this in the file of this name.
     pub(crate) async fn start_with(mut self, name: &str, content: &str) -> Sidecar {
         let (_, home) = self.furnish().await;

@@ -14,6 +14,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Self { stream, buffer: Vec::new() }
     }
 
+    pub(crate) fn stream(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    /// Everything up to the end of the connection, be it orderly or not.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        while self.fill().await {}
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// The connection; what was read ahead is lost.
+    pub(crate) fn into_stream(self) -> S {
+        self.stream
+    }
+
     pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
         self.stream.flush().await.unwrap();

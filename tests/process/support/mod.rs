@@ -3,8 +3,10 @@
 
 mod http;
 mod mounts;
+mod names;
 mod place;
 mod process;
+mod relay;
 mod service;
 mod truth;
 
@@ -15,8 +17,10 @@ use webwork_sidecar::clock;
 
 pub(crate) use http::{Answer, ask, get};
 pub(crate) use mounts::Mount;
+pub(crate) use names::{Names, Said};
 pub(crate) use place::{Credential, Place, write};
 pub(crate) use process::{Outcome, Process, traced};
+pub(crate) use relay::{Outbound, Relay, carry};
 pub(crate) use service::{Service, quiet};
 pub(crate) use truth::{Truth, expected, finds, settle, truth};
 
