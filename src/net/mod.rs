@@ -2,6 +2,7 @@
 
 pub mod connect;
 pub mod drain;
+pub mod framing;
 pub mod listen;
 pub mod origin;
 pub mod serve;
