@@ -5,6 +5,7 @@ pub mod drain;
 pub mod framing;
 pub mod listen;
 pub mod origin;
+mod screen;
 pub mod serve;
 pub mod tls;
 pub mod upstream;

@@ -15,6 +15,7 @@ mod connections;
 mod content;
 mod doubt;
 mod fields;
+mod framing;
 mod limits;
 mod log;
 mod restart;
