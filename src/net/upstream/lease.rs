@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::header::{CONNECTION, HOST, HeaderValue, TE, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{Request, Response, Uri, Version};
+use http::{Method, Request, Response, Uri, Version};
 use hyper::client::conn::{TrySendError, http1, http2};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
@@ -16,6 +16,7 @@ use super::failure::{Exposure, Failure, Provenance, is_of_one_stream};
 use super::progress::{Outgoing, Progress, awaited};
 use super::traffic::Traffic;
 use super::{Origin, Pool, RequestContent};
+use crate::net::framing::Asked;
 
 /// When a connection was made and last used, and whether it has served.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl<B> Single<B> {
 
     /// Whether the last exchange is over and the next one may begin.
     pub(super) fn is_ready(&self) -> bool {
-        self.sender.is_ready() && !self.sender.is_closed()
+        self.sender.is_ready() && !self.sender.is_closed() && !self.traffic.is_spoilt()
     }
 
     /// Waits for that; a connection that closes instead never becomes ready.
@@ -171,6 +172,10 @@ async fn send_single<B: RequestContent>(
     limit: Duration,
 ) -> Result<Sent<B>, Failure> {
     address_http1(&mut request, pool.origin());
+    single.traffic.announce(match *request.method() {
+        Method::HEAD => Asked::Head,
+        _ => Asked::Other,
+    });
     let before = single.traffic.now();
     let response = match awaited(single.sender.try_send_request(request), progress, limit).await {
         // Dropping the sender closes the connection: a late answer must not meet the next request.
