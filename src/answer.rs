@@ -44,6 +44,8 @@ pub enum Code {
     CallerTimeout,
     /// `Expect` asks for something other than `100-continue`.
     ExpectationFailed,
+    /// The request is of a version of HTTP that callers cannot use here.
+    VersionNotSupported,
     /// No token, and a person has to provide one.
     SignInRequired,
     /// No token yet; one is being fetched.
@@ -141,6 +143,9 @@ impl Code {
             Self::ExpectationFailed => Entry(S::EXPECTATION_FAILED, "bad_request", "http_request_error",
                 "The sidecar does not know this expectation.",
                 "Send Expect: 100-continue or no Expect at all."),
+            Self::VersionNotSupported => Entry(S::HTTP_VERSION_NOT_SUPPORTED, "bad_request", "http_request_error",
+                "The sidecar does not speak this version of HTTP.",
+                "Send HTTP/1.1; clients that begin with HTTP/2 have a switch for it."),
             Self::SignInRequired => Entry(S::SERVICE_UNAVAILABLE, "sign_in_required", "proxy_internal_response",
                 "The sidecar has no usable credential.",
                 "Provide a new refresh token, secret or token; `webwork-sidecar status` says which and why."),

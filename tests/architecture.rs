@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// Files that decide without doing: bytes and times in, verdicts out.
-const PURE: [&str; 3] = ["guard/", "token/state/", "budget/window.rs"];
+const PURE: [&str; 4] = ["guard/", "net/framing", "token/state/", "budget/window.rs"];
 
 /// What a pure file has no use for.
 const EFFECTS: [&str; 6] = ["std::fs", "std::io", "std::process", "tokio::", "hyper", "clock::now"];

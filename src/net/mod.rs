@@ -2,9 +2,11 @@
 
 pub mod connect;
 pub mod drain;
+pub mod framing;
 pub mod listen;
 pub mod origin;
 mod reach;
+mod screen;
 pub mod serve;
 pub mod tls;
 pub mod tunnel;

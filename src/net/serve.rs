@@ -5,6 +5,9 @@
 //!                               60 s                 10 s                 (content: 30 s a pause)
 //! ```
 //!
+//! What arrives is judged before hyper sees it (`watched`): a message that could be read in two ways
+//! gets an answer of ours, and the connection ends.
+//!
 //! hyper has one timer for a head, and it starts with the wait for the head's first byte: it cannot
 //! tell a caller that rests from one that dribbles. So the phases are ours (`seat`), and one
 //! sweep for each core looks at them, which costs a request nothing.
@@ -14,6 +17,7 @@ mod config;
 mod content;
 mod counted;
 mod line;
+mod refusal;
 mod seat;
 mod watched;
 
@@ -236,7 +240,8 @@ where
         account: Option<Account>,
         seat: &Rc<Seat>,
     ) -> Parting {
-        let io = TokioIo::new(Watched::new(Rc::clone(stream), Rc::clone(seat)));
+        let limits = self.terms.config.limits();
+        let io = TokioIo::new(Watched::new(Rc::clone(stream), Rc::clone(seat), limits));
         let service = service_fn(|request| self.answer(request, account, seat));
         let mut connection = pin!(self.http.serve_connection(io, service));
         let mut told = false;
@@ -257,9 +262,7 @@ where
             Some(Ok(())) | None => Parting::Done,
             Some(Err(error)) => {
                 tracing::debug!(%error, "a caller's connection ended early");
-                // hyper has answered what it could not read; the rest is still on its way.
-                let is_answered = seat.leftover().is_there() || error.is_parse();
-                if is_answered { Parting::Unheard } else { Parting::Done }
+                if seat.leftover().is_there() { Parting::Unheard } else { Parting::Done }
             }
         }
     }
@@ -271,17 +274,10 @@ where
         seat: &Rc<Seat>,
     ) -> Result<Response<Seated<B>>, Infallible> {
         let seated = seat.busy();
-        let mut response = if request
-            .uri()
-            .path_and_query()
-            .is_some_and(|target| target.as_str().len() > self.terms.config.max_target)
-        {
+        let mut response = if let Some(flaw) = seat.flaw() {
             seat.leftover().leave();
-            self.own(
-                Answer::new(Code::HeadTooLarge)
-                    .message("The request target is too long.")
-                    .hint("Send a shorter path and query; the limit is caller.max_target."),
-            )
+            tracing::debug!(%flaw, "a caller's message is malformed");
+            self.own(Answer::from(flaw))
         } else {
             let longest_pause = self.terms.config.content_timeout;
             let request = request

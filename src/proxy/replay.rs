@@ -13,7 +13,8 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::answer::Code;
+use crate::answer::{Answer, Code};
+use crate::net::framing::Flaw;
 use crate::net::serve::{Content, ContentError};
 use crate::net::upstream::{self, Cause, Exposure, Failure, Provenance, RequestContent};
 
@@ -41,9 +42,10 @@ enum State {
     Open,
     /// All has passed.
     Ended,
-    /// The caller did not send it whole: it paused for too long, or broke off.
+    /// The caller did not send it whole: it paused for too long, broke off, or sent nonsense.
     Paused,
     Broken,
+    Malformed(Flaw),
 }
 
 impl<C: Body<Data = Bytes> + Unpin> Tape<C> {
@@ -89,11 +91,14 @@ impl<C> Tape<C> {
     }
 
     /// What to tell a caller that failed to send its content.
-    pub(super) fn failure(&self) -> Option<Code> {
+    pub(super) fn failure(&self) -> Option<Answer> {
         match self.0.as_ref()?.borrow().state {
             State::Open | State::Ended => None,
-            State::Paused => Some(Code::CallerTimeout),
-            State::Broken => Some(Code::BadRequest),
+            State::Paused => Some(Answer::new(Code::CallerTimeout)),
+            State::Broken => {
+                Some(Answer::new(Code::BadRequest).message("The content of the request broke off."))
+            }
+            State::Malformed(flaw) => Some(Answer::from(flaw)),
         }
     }
 }
@@ -161,6 +166,7 @@ impl<C: Body<Data = Bytes, Error = ContentError> + Unpin> Playing<C> {
                     recording.state = match error {
                         ContentError::Paused => State::Paused,
                         ContentError::Broken(_) => State::Broken,
+                        ContentError::Malformed(flaw) => State::Malformed(flaw),
                     };
                     return Poll::Ready(Some(Err(PlaybackError::Content(error))));
                 }
@@ -328,6 +334,6 @@ mod tests {
         let (frames, tape) = tape(10);
         frames.send(Err(ContentError::Paused)).unwrap();
         assert!(tape.play().frame().await.unwrap().is_err());
-        assert_eq!(tape.failure(), Some(Code::CallerTimeout));
+        assert_eq!(tape.failure().unwrap().code(), Code::CallerTimeout);
     }
 }

@@ -1,6 +1,6 @@
 //! The request as it goes to the upstream: the caller's, without what is not the upstream's business.
 
-use http::header::{AUTHORIZATION, EXPECT, HeaderValue, TE, TRANSFER_ENCODING, VIA};
+use http::header::{AUTHORIZATION, EXPECT, HeaderValue, TE, VIA};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Uri, Version, request};
 
@@ -24,7 +24,6 @@ impl Outbound {
         let target = head.uri.into_parts().path_and_query;
         let target = target.ok_or_else(|| Answer::new(Code::BadRequest))?;
         let mut fields = head.headers;
-        check_framing(&fields)?;
         check_expectation(&fields)?;
         let takes_trailers = takes_trailers(&fields);
         clean_request(&mut fields);
@@ -49,21 +48,6 @@ impl Outbound {
         request.headers_mut().insert(AUTHORIZATION, bearer.field().clone());
         request
     }
-}
-
-/// RFC 9112 §6.1: `chunked` and nothing else. What two parsers could frame differently is a way to
-/// smuggle a request, and no honest caller needs another coding. Where there is a `Content-Length`
-/// too, hyper has dropped it and ends the connection after the answer (RFC 9112 §6.3).
-fn check_framing(fields: &HeaderMap) -> Result<(), Answer> {
-    let mut codings = fields.get_all(TRANSFER_ENCODING).iter();
-    let Some(coding) = codings.next() else { return Ok(()) };
-    if coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none() {
-        return Ok(());
-    }
-    Err(Answer::new(Code::BadRequest)
-        .message("The framing of the request is not acceptable.")
-        .hint("Send Content-Length, or one Transfer-Encoding with the value chunked.")
-        .closing())
 }
 
 /// RFC 9110 §10.1.1. `100-continue` is answered by hyper when the content is first asked for, which
@@ -144,23 +128,6 @@ mod tests {
         };
         assert_eq!(asks("gzip;q=0.5, Trailers").unwrap(), "trailers");
         assert_eq!(asks("gzip"), None);
-    }
-
-    #[test]
-    fn only_one_chunked_is_a_framing() {
-        let outcome = |codings: &[&'static str]| {
-            let mut request = Request::post("/").body(()).unwrap();
-            for coding in codings {
-                let coding = HeaderValue::from_static(coding);
-                request.headers_mut().append(TRANSFER_ENCODING, coding);
-            }
-            Outbound::of(request.into_parts().0).map(drop).map_err(|answer| answer.code())
-        };
-        assert_eq!(outcome(&[]), Ok(()));
-        assert_eq!(outcome(&["Chunked"]), Ok(()));
-        for codings in [&["gzip, chunked"][..], &["chunked", "chunked"], &["chunked, chunked"]] {
-            assert_eq!(outcome(codings), Err(Code::BadRequest), "{codings:?}");
-        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, LOCATION, VIA};
-use http::{HeaderMap, Response, StatusCode, Uri};
+use http::{HeaderMap, Response, StatusCode, Uri, Version};
 use http_body::{Frame, SizeHint};
 
 use super::access::Entry;
@@ -125,12 +125,14 @@ pub(super) struct Cleaned {
 
 /// Cleans the fields in place; the content is left alone.
 pub(super) fn cleaned(mut response: Response<Content>, origin: &Origin) -> Result<Cleaned, Answer> {
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        // Nobody asked for it: `Upgrade` does not pass.
+    // Over HTTP/1.1 this has been seen to; over HTTP/2 a message is framed by other means, and RFC 9113
+    // §8.1.1 leaves a second length to whoever passes the message on.
+    if response.headers().get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
         return Err(Answer::new(Code::UpstreamProtocol)
-            .message("The upstream switched protocols without being asked."));
+            .message("The upstream's answer has more than one Content-Length."));
     }
-    let received = response.version();
+    // RFC 9110 §2.5: the version of a message is that of its sender, which from here on is the sidecar.
+    let received = std::mem::replace(response.version_mut(), Version::HTTP_11);
     let fields = response.headers_mut();
     let nominations = clean_response(fields);
     // RFC 9111 §3.5: a cache in front of us sees no Authorization and would share the answer.

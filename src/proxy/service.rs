@@ -300,13 +300,8 @@ fn unavailable(why: Unavailable) -> Answer {
 }
 
 fn failed(tape: &Tape, failure: &Failure) -> Answer {
-    match tape.failure() {
-        Some(Code::BadRequest) => {
-            return Answer::new(Code::BadRequest)
-                .message("The content of the request broke off, or its framing is wrong.");
-        }
-        Some(code) => return Answer::new(code),
-        None => {}
+    if let Some(answer) = tape.failure() {
+        return answer;
     }
     tracing::warn!(%failure, "a request got no response from the upstream");
     Answer::from(failure)

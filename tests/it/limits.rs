@@ -75,6 +75,7 @@ async fn a_head_that_dribbles_is_cut_off_and_a_connection_that_rests_is_not() {
     let mut resting = proxy.caller().await;
     let mut dribbling = proxy.caller().await;
     dribbling.send("GET / HT").await;
+    assert_eq!(dribbling.reply().await.status, 408);
     assert!(dribbling.is_closed().await);
     resting.send(GET).await;
     assert_eq!(resting.reply().await.text(), "ok");

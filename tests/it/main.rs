@@ -16,6 +16,7 @@ mod content;
 mod cors;
 mod doubt;
 mod fields;
+mod framing;
 mod guard;
 mod limits;
 mod log;

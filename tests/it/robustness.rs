@@ -174,55 +174,6 @@ async fn a_caller_who_goes_on_after_its_refusal_is_not_heard_for_long() {
 }
 
 #[tokio::test]
-async fn content_that_breaks_off_is_a_400() {
-    let upstream = echo().await;
-    let sidecar = Proxy::with(&upstream);
-    for content in ["zz\r\nabc\r\n0\r\n\r\n", "3;a\nabc\r\n0\r\n\r\n"] {
-        let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-        let mut caller = sidecar.caller().await;
-        caller.send(format!("{head}{content}")).await;
-        let reply = caller.reply().await;
-        assert_eq!((reply.status, reply.code().as_str()), (400, "bad_request"), "{content:?}");
-        assert!(caller.is_closed().await);
-    }
-}
-
-#[tokio::test]
-async fn framing_that_could_be_read_two_ways_is_refused() {
-    let upstream = echo().await;
-    let sidecar = Proxy::with(&upstream);
-    for fields in [
-        "Transfer-Encoding: gzip, chunked\r\n",
-        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
-        "Transfer-Encoding: chunked, chunked\r\n",
-    ] {
-        let mut caller = sidecar.caller().await;
-        caller.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n0\r\n\r\n")).await;
-        let reply = caller.reply().await;
-        assert_eq!((reply.status, reply.code().as_str()), (400, "bad_request"), "{fields}");
-        assert!(caller.is_closed().await);
-    }
-    assert_eq!(upstream.connections(), 0);
-}
-
-#[tokio::test]
-async fn a_second_framing_is_dropped_and_ends_the_connection() {
-    let upstream = echo().await;
-    let sidecar = Proxy::with(&upstream);
-    for fields in [
-        "Content-Length: 30\r\nTransfer-Encoding: chunked\r\n",
-        "Transfer-Encoding: chunked\r\nContent-Length: 30\r\n",
-    ] {
-        let mut caller = sidecar.caller().await;
-        let request = format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n0\r\n\r\n{GET}");
-        caller.send(request).await;
-        let reply = caller.reply().await;
-        assert_eq!((reply.text(), &reply.fields["connection"]), ("", &"close".parse().unwrap()));
-        assert!(caller.is_closed().await);
-    }
-}
-
-#[tokio::test]
 async fn a_drain_answers_what_is_on_the_way() {
     const CALLERS: usize = 20;
     let upstream = echo().await;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::net::framing::Limits;
+
 /// Limits on what callers may take.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -24,6 +26,13 @@ pub struct Config {
     pub max_target: usize,
     /// Most connections at a time, over all listeners; further ones wait unaccepted. Default 1,024.
     pub max_connections: usize,
+}
+
+impl Config {
+    /// What the head of a request may cost.
+    pub(super) fn limits(&self) -> Limits {
+        Limits { head: self.max_head, fields: self.max_fields, target: self.max_target }
+    }
 }
 
 impl Default for Config {

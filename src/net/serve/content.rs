@@ -11,6 +11,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use crate::net::framing::Flaw;
+
 /// Content as it arrives. The limit counts only while somebody waits for the caller: a slow upstream
 /// is not the caller's fault.
 #[derive(Debug)]
@@ -49,9 +51,18 @@ pub enum ContentError {
     /// The caller paused for too long.
     #[error("the caller paused for too long in the middle of its request")]
     Paused,
-    /// The caller's connection broke, or its framing did.
+    /// The caller's connection broke.
     #[error("the caller's request broke off")]
     Broken(#[source] hyper::Error),
+    /// The framing of the content is not acceptable.
+    #[error("the caller's request is malformed: {0}")]
+    Malformed(Flaw),
+}
+
+impl From<hyper::Error> for ContentError {
+    fn from(error: hyper::Error) -> Self {
+        Flaw::behind(&error).map_or(Self::Broken(error), Self::Malformed)
+    }
 }
 
 impl Content {
@@ -92,7 +103,7 @@ impl Body for Content {
         };
         self.waiting = false;
         self.ended = frame.is_none();
-        Poll::Ready(frame.map(|frame| frame.map_err(ContentError::Broken)))
+        Poll::Ready(frame.map(|frame| frame.map_err(ContentError::from)))
     }
 
     fn is_end_stream(&self) -> bool {

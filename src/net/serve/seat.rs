@@ -18,6 +18,7 @@ use super::Config;
 use super::content::Leftover;
 use super::line::{Line, Peer};
 use super::watched::Seated;
+use crate::net::framing::Flaw;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,12 @@ pub(super) struct Seat {
     phase: Cell<Phase>,
     since: Cell<u64>,
     overstayed: Cell<bool>,
+    /// The head that is arriving has had its time.
+    late: Cell<bool>,
+    /// The beginning of the next head is here, whatever is being served.
+    beginning: Cell<bool>,
+    /// Why the last request that came is none.
+    flaw: Cell<Option<Flaw>>,
     /// Since when the caller takes nothing of what is there for it.
     blocked: Cell<Option<u64>>,
     /// Since when a caller that sends no more has been sent nothing either.
@@ -60,10 +67,31 @@ impl Seat {
     /// A head is complete: the phase is `Busy` until what this returns is dropped.
     pub(super) fn busy(self: &Rc<Self>) -> Busy {
         self.enter(Phase::Busy);
+        self.late.set(false);
         self.blocked.set(None);
         self.half_closed.set(None);
         self.leftover.forget();
         Busy(Rc::clone(self))
+    }
+
+    /// What is read from now on is no request of the caller's.
+    pub(super) fn refuse(&self, flaw: Flaw) {
+        self.flaw.set(Some(flaw));
+    }
+
+    /// Why what was read last is no request of the caller's, if it is none.
+    pub(super) fn flaw(&self) -> Option<Flaw> {
+        self.flaw.get()
+    }
+
+    /// Whether the head that is arriving has had its time.
+    pub(super) fn is_late(&self) -> bool {
+        self.late.get()
+    }
+
+    /// Tells whether the beginning of a head waits for its rest.
+    pub(super) fn begins(&self, is_beginning: bool) {
+        self.beginning.set(is_beginning);
     }
 
     /// Whether a head has begun to arrive and is not complete.
@@ -142,7 +170,7 @@ impl Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.enter(Phase::Idle);
+        self.0.enter(if self.0.beginning.get() { Phase::Head } else { Phase::Idle });
     }
 }
 
@@ -197,6 +225,9 @@ impl Sweep {
             phase: Cell::new(Phase::Idle),
             since: Cell::new(self.tick.get()),
             overstayed: Cell::new(false),
+            late: Cell::new(false),
+            beginning: Cell::new(false),
+            flaw: Cell::new(None),
             blocked: Cell::new(None),
             half_closed: Cell::new(None),
             leftover: Arc::default(),
@@ -250,6 +281,12 @@ impl Sweep {
             let spent = now - seat.since.get();
             let is_over = match seat.phase.get() {
                 Phase::Idle => spent > self.idle,
+                Phase::Head if spent > self.head && !seat.late.replace(true) => {
+                    // Time to say so, if there is a head to refuse and the caller listens.
+                    seat.enter(Phase::Head);
+                    seat.wake();
+                    false
+                }
                 Phase::Head => spent > self.head,
                 Phase::Busy => spent > 1 && self.is_in_vain(seat, now),
             };

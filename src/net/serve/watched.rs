@@ -1,27 +1,51 @@
 //! What tells a seat how its connection is getting on: the stream under HTTP, and the body of an answer.
+//!
+//! The stream shows hyper only what [`framing`](crate::net::framing) has no objection to. Of a flawed
+//! message hyper sees nothing if nothing of it went on before; in its place comes a plain request, so
+//! that the refusal is an answer like any other: in its turn, counted, with a body, and the last one.
 
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::seat::{Busy, Seat};
+use crate::net::framing::{Asked, Flaw, Limits, Objection, Passed, Requests};
+use crate::net::screen::{Brought, Screen};
 
 /// A caller's stream that tells its seat what goes over it.
 #[derive(Debug)]
 pub(super) struct Watched<T> {
     stream: Rc<RefCell<T>>,
     seat: Rc<Seat>,
+    screen: Screen<Requests>,
 }
 
 impl<T> Watched<T> {
-    pub(super) fn new(stream: Rc<RefCell<T>>, seat: Rc<Seat>) -> Self {
-        Self { stream, seat }
+    pub(super) fn new(stream: Rc<RefCell<T>>, seat: Rc<Seat>, limits: Limits) -> Self {
+        Self { stream, seat, screen: Screen::new(Requests::new(limits)) }
+    }
+
+    /// Takes leave of a message that is not let pass, and of all that comes after it.
+    fn refuse(&mut self, objection: Objection) -> io::Result<Next> {
+        match objection.passed {
+            Passed::Nothing if self.seat.flaw().is_none() => {
+                self.seat.refuse(objection.flaw);
+                let plain: &[u8] = match self.screen.reader().asked() {
+                    Asked::Head => b"HEAD / HTTP/1.1\r\n\r\n",
+                    Asked::Other => b"GET / HTTP/1.1\r\n\r\n",
+                };
+                self.screen.substitute(plain);
+                Ok(Next::Read)
+            }
+            Passed::Nothing => Ok(Next::End),
+            Passed::Head => Err(objection.flaw.into_io()),
+        }
     }
 
     fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -34,18 +58,32 @@ impl<T> Watched<T> {
     }
 }
 
+/// What hyper gets after a refusal.
+enum Next {
+    /// The request in place of the flawed one.
+    Read,
+    End,
+}
+
 impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.seat.read();
+        loop {
+            let Self { stream, seat, screen } = &mut *self;
+            if seat.is_late() {
+                screen.give_up(Flaw::Late);
+            }
+            let brought = screen.poll_read(&mut *stream.borrow_mut(), cx, buf, |_| seat.read());
+            seat.begins(screen.is_beginning());
+            let Brought::Refused(objection) = ready!(brought)? else { return Poll::Ready(Ok(())) };
+            match self.refuse(objection)? {
+                Next::Read => {}
+                Next::End => return Poll::Ready(Ok(())),
+            }
         }
-        read
     }
 }
 

@@ -45,7 +45,7 @@ impl<B> Single<B> {
 
     /// Whether the last exchange is over and the next one may begin.
     pub(super) fn is_ready(&self) -> bool {
-        self.sender.is_ready() && !self.sender.is_closed()
+        self.sender.is_ready() && !self.sender.is_closed() && !self.traffic.is_spoilt()
     }
 
     /// Waits for that; a connection that closes instead never becomes ready.

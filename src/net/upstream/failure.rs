@@ -4,6 +4,7 @@ use std::error::Error;
 
 use crate::answer::{Answer, Code};
 use crate::net::connect::ConnectError;
+use crate::net::framing::Flaw;
 
 /// A request without a response.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -117,7 +118,10 @@ impl From<&Failure> for Answer {
 
 fn cause(error: &hyper::Error) -> Cause {
     let reason = innermost(error).to_string();
-    if error.is_parse() || h2_error(error).is_some_and(is_violation) {
+    if Flaw::behind(error).is_some()
+        || error.is_parse()
+        || h2_error(error).is_some_and(is_violation)
+    {
         Cause::Protocol(reason)
     } else {
         Cause::Closed(reason)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::header::{CONNECTION, HOST, HeaderValue, TE, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{Request, Response, Uri, Version};
+use http::{Method, Request, Response, Uri, Version};
 use hyper::client::conn::TrySendError;
 use tokio::task::spawn_local;
 
@@ -14,6 +14,7 @@ use super::content::Content;
 use super::failure::{Exposure, Failure, Provenance, is_of_one_stream};
 use super::progress::{Outgoing, Progress, awaited};
 use super::{Origin, Pool, RequestContent};
+use crate::net::framing::Asked;
 
 /// A connection that one request may use once.
 pub(super) struct Lease<B> {
@@ -80,6 +81,10 @@ async fn send_single<B: RequestContent>(
     limit: Duration,
 ) -> Result<Sent<B>, Failure> {
     address_http1(&mut request, pool.origin());
+    single.traffic.announce(match *request.method() {
+        Method::HEAD => Asked::Head,
+        _ => Asked::Other,
+    });
     let before = single.traffic.now();
     let response = match awaited(single.sender.try_send_request(request), progress, limit).await {
         // Dropping the sender closes the connection: a late answer must not meet the next request.

@@ -15,6 +15,7 @@ use super::failure::{Exposure, Failure, Provenance};
 use super::traffic::{Metered, Traffic};
 use super::{Pool, RequestContent};
 use crate::net::connect::{ConnectError, Connection, Protocol, connect};
+use crate::net::framing::Limits;
 use crate::net::tls::Alpn;
 
 impl<B: RequestContent> Pool<B> {
@@ -42,7 +43,7 @@ impl<B: RequestContent> Pool<B> {
     pub(super) async fn single(&self, connection: Connection) -> Result<Single<B>, Failure> {
         self.protocol.set(Some(Protocol::Http1));
         let traffic = Rc::<Traffic>::default();
-        let io = TokioIo::new(Metered::new(connection, Rc::clone(&traffic)));
+        let io = TokioIo::new(Metered::new(connection, Rc::clone(&traffic), RESPONSE_LIMITS));
         let (sender, connection) = http1::Builder::new()
             .max_header_size(MAX_RESPONSE_HEAD)
             .max_buf_size(BUFFER)
@@ -105,6 +106,9 @@ impl<B: RequestContent> Pool<B> {
 
 /// Largest head of a response, in bytes.
 const MAX_RESPONSE_HEAD: usize = 64 << 10;
+
+/// What the head of a response may cost over HTTP/1.1. It has no target.
+const RESPONSE_LIMITS: Limits = Limits { head: MAX_RESPONSE_HEAD, fields: 100, target: 0 };
 
 /// Bytes buffered for each HTTP/1.1 connection and direction, and for each HTTP/2 stream sent.
 const BUFFER: usize = 64 << 10;

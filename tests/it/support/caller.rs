@@ -60,6 +60,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Caller<S> {
         soon(self.0.head()).await.expect("an answer")
     }
 
+    /// The next bytes, whatever they are.
+    pub(crate) async fn take(&mut self, length: usize) -> Vec<u8> {
+        self.0.take(length).await.expect("more bytes")
+    }
+
     pub(crate) async fn is_closed(&mut self) -> bool {
         soon(self.0.head()).await.is_none()
     }
