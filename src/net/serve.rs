@@ -38,6 +38,7 @@ use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -287,6 +288,12 @@ where
                 Err(Panicked) => self.own(Answer::new(Code::Internal)),
             }
         };
+        // What comes in behind an answer that ends the connection must be heard out (RFC 9112 §9.6).
+        if response.headers().contains_key(CONNECTION) {
+            seat.leftover().leave();
+        }
+        // An upstream could hide in it what does not pass in a field; callers ignore it (RFC 9112 §4).
+        response.extensions_mut().remove::<ReasonPhrase>();
         if self.sweep.is_draining() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
