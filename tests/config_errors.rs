@@ -673,14 +673,19 @@ fn the_environment_names_the_proxy_as_it_does_for_other_programs() {
 }
 
 #[test]
-fn a_loopback_address_is_reached_through_a_proxy_only_by_the_configuration() {
+fn an_http_address_of_this_host_is_reached_through_a_proxy_only_by_the_configuration() {
     let environment = &[("HTTPS_PROXY", "one"), ("HTTP_PROXY", "one")];
     let both = |way: &str| (way.to_owned(), way.to_owned());
-    for url in ["https://localhost:8443", "http://127.0.0.1:8080", "https://[::1]"] {
-        assert_eq!(ways(&format!("url = {url:?}"), environment), both("none"), "{url}");
-        let chosen = format!("url = {url:?}\nproxy = \"two:3128\"");
-        assert_eq!(ways(&chosen, environment), both("two:3128"), "{url}");
+    let way = |url: &str, more: &str| ways(&format!("url = {url:?}\n{more}"), environment);
+    assert_eq!(way("http://127.0.0.1:8080", ""), both("none"));
+    for url in ["https://localhost:8443", "https://127.0.0.1:8443", "https://[::1]"] {
+        assert_eq!(way(url, ""), both("one:80"), "{url}");
     }
+    for url in ["https://localhost:8443", "http://127.0.0.1:8080"] {
+        assert_eq!(way(url, "proxy = \"two:3128\""), both("two:3128"), "{url}");
+    }
+    let exempt = &[("HTTPS_PROXY", "one"), ("NO_PROXY", "localhost")];
+    assert_eq!(ways("url = \"https://localhost:8443\"", exempt), both("none"));
     let plain = "url = \"http://api.example\"\nallow_plaintext = true";
     assert_eq!(ways(plain, environment), both("one:80"));
     let none = "url = \"https://api.example\"\nproxy = \"none\"";

@@ -20,6 +20,7 @@ use crate::token::source::Credential;
 use crate::token::state::Standing;
 use crate::token::status::Status;
 
+use super::signals::Signals;
 use super::style::{complain, relative, say};
 use super::{ConfigFile, Exit, block_on};
 
@@ -83,11 +84,19 @@ async fn checked(config: Config, online: bool) -> Result<(), Failure> {
         };
     }
     let (drainer, drain) = drain::channel();
+    // From here on no signal may end the process in the middle of an exchange.
+    let mut signals = Signals::listen()?;
     let working = tokio::spawn(refresher.run(drain.clone(), drain));
-    let result = tokio::time::timeout(LIMIT, tried(handle, &upstream)).await;
+    let result = tokio::select! {
+        result = tokio::time::timeout(LIMIT, tried(handle, &upstream)) => {
+            result.unwrap_or_else(|_| Err("no answer in time".into()))
+        }
+        () = signals.received() => Err("interrupted".into()),
+    };
     drainer.drain(Duration::ZERO);
+    // An exchange that is on the wire is finished first.
     working.await.map_err(Defect::from)?;
-    result.map_err(|_| "no answer in time")?
+    result
 }
 
 /// Without a stored grant there must be a refresh token to begin with.

@@ -16,8 +16,9 @@ use crate::simulator::{Config, Personality, Security};
 use crate::telemetry;
 
 use super::Exit;
-use super::run::{Signals, started};
+use super::run::started;
 use super::setup::{Ports, Served};
+use super::signals::Waiting;
 use super::style::{Ticker, complain, relative, say};
 
 /// Arguments of `demo`.
@@ -49,7 +50,7 @@ impl Demo {
     }
 
     fn shown(self) -> io::Result<Exit> {
-        let signals = Signals::listen()?;
+        let signals = Waiting::listen()?;
         let config = Config {
             personality: self.personality,
             access_life: self.access_life,
@@ -68,7 +69,7 @@ impl Demo {
             environment: Environment::from([("WEBWORK_SIDECAR_LOG__LEVEL", "warn")]),
         };
         let config = source.load().map_err(|errors| io::Error::other(errors.to_string()))?;
-        telemetry::log::start(&config.log);
+        let _log = telemetry::log::start(&config.log);
         let running = match started(config, source) {
             Ok(running) => running,
             Err(exit) => return Ok(exit),

@@ -9,6 +9,7 @@ pub mod init;
 mod refresh;
 mod run;
 mod setup;
+mod signals;
 mod simulate;
 mod status;
 mod style;

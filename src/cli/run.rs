@@ -1,17 +1,12 @@
 //! `run`: the sidecar itself.
 
-use std::io;
-use std::time::Duration;
-
-use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
 use crate::app::{App, Running};
 use crate::config::{Config, Source};
 use crate::net::listen::Address;
 use crate::net::tunnel::Route;
 use crate::telemetry;
 
+use super::signals::Waiting;
 use super::style::complain;
 use super::{ConfigFile, Exit};
 
@@ -24,7 +19,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn perform(self) -> Exit {
-        let signals = match Signals::listen() {
+        let signals = match Waiting::listen() {
             Ok(signals) => signals,
             Err(error) => return failed(error),
         };
@@ -36,7 +31,7 @@ impl Run {
                 return Exit::Misconfigured;
             }
         };
-        telemetry::log::start(&config.log);
+        let _log = telemetry::log::start(&config.log);
         match started(config, source) {
             Ok(running) => {
                 signals.wait(None);
@@ -89,52 +84,4 @@ pub(super) fn url(address: &Address) -> String {
 fn failed(error: impl std::fmt::Display) -> Exit {
     tracing::error!("{error}");
     Exit::Failed
-}
-
-/// Listens for the signals that end the process.
-#[derive(Debug)]
-pub(super) struct Signals {
-    runtime: Runtime,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    /// From now on SIGTERM and SIGINT end nothing by themselves. To be called before anything starts
-    /// that must be stopped in order.
-    pub(super) fn listen() -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let entered = runtime.enter();
-        let terminate = signal(SignalKind::terminate())?;
-        let interrupt = signal(SignalKind::interrupt())?;
-        drop(entered);
-        Ok(Self { runtime, terminate, interrupt })
-    }
-
-    /// Waits for a signal, or for the time to pass.
-    pub(super) fn wait(self, limit: Option<Duration>) {
-        self.wait_ticking(limit, || {});
-    }
-
-    /// Waits for a signal, or for the time to pass, and calls `tick` every second.
-    pub(super) fn wait_ticking(mut self, limit: Option<Duration>, mut tick: impl FnMut()) {
-        self.runtime.block_on(async {
-            let over = async {
-                match limit {
-                    Some(limit) => tokio::time::sleep(limit).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let mut over = std::pin::pin!(over);
-            let mut ticks = tokio::time::interval(Duration::from_secs(1));
-            loop {
-                tokio::select! {
-                    _ = self.terminate.recv() => return,
-                    _ = self.interrupt.recv() => return,
-                    () = &mut over => return,
-                    _ = ticks.tick() => tick(),
-                }
-            }
-        });
-    }
 }

@@ -133,7 +133,8 @@ impl Access {
     }
 
     fn common(&self, ports: Ports) -> String {
-        let mut text = format!("[upstream]\nurl = {:?}\n", self.url);
+        // It is on this host, where no proxy of the environment should look for it.
+        let mut text = format!("[upstream]\nurl = {:?}\nproxy = \"none\"\n", self.url);
         if !self.ca_pem.is_empty() {
             text.push_str("ca_file = \"ca.pem\"\n");
         }

@@ -8,8 +8,9 @@ use crate::scope::ScopeSet;
 use crate::simulator::{Config, Personality, Security};
 
 use super::Exit;
-use super::run::Signals;
+
 use super::setup::{Ports, Served};
+use super::signals::Waiting;
 use super::style::{complain, say};
 
 /// Arguments of `simulate`.
@@ -64,7 +65,7 @@ Its data: workspaces 501 and 502, such as /api/v2/members?workspace_id=501";
 
 impl Simulate {
     pub(super) fn perform(self) -> Exit {
-        let Ok(signals) = Signals::listen() else { return Exit::Failed };
+        let Ok(signals) = Waiting::listen() else { return Exit::Failed };
         let config = Config {
             personality: self.personality,
             access_life: self.access_life,

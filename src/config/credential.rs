@@ -98,7 +98,7 @@ fn authorization_code(reader: &mut Reader<'_>, upstream: &Upstream) -> Option<Au
     let authorize_url = endpoint(reader, &format!("{CODE}.authorize_url"), upstream.plaintext);
     let redirect_uri = reader.read(&format!("{CODE}.redirect_uri"), &REDIRECTION);
     let scope = scopes(reader, CODE);
-    let seed = reader.secret(
+    let seed = reader.seed(
         &format!("{CODE}.refresh_token"),
         "a refresh token that the app was given",
         |text| RefreshToken::new(text).map_err(|error| error.to_string()),

@@ -1,8 +1,8 @@
 //! The way out: `upstream.proxy`, or else what the environment says to every program.
 //!
-//! An environment's proxy is never asked for an address of this host: there, `localhost` would be the
-//! proxy's own. What it says and we cannot do is an error; to go out directly all the same would pass by
-//! whoever set it.
+//! As with curl, a proxy of the environment counts for an https address of this host too, unless NO_PROXY
+//! names it; never for an http one, where it would read the token. What it says and we cannot do is an
+//! error; to go out directly all the same would pass by whoever set it.
 
 use std::sync::Arc;
 
@@ -70,11 +70,10 @@ impl Way {
 }
 
 fn told(origin: &Origin, reader: &mut Reader<'_>) -> Route {
-    if origin.is_loopback() {
-        return Route::Direct;
-    }
     let variables = match origin.protection() {
         Protection::Tls(_) => FOR_HTTPS,
+        // The proxy would read the token, on its way to a place that may not even be this host.
+        Protection::Plain if origin.is_loopback() => return Route::Direct,
         Protection::Plain => FOR_HTTP,
     };
     let Some((variable, text)) = first(&variables, reader) else { return Route::Direct };

@@ -13,6 +13,7 @@ use super::file::{self, Loaded, Privacy, Unreadable};
 use super::reader::{Found, Layer, Reader};
 use super::value::{Wrong, quoted};
 use super::warning::Warning;
+use super::watched::Watched;
 
 /// Largest file with a secret in KiB; the longest tokens seen have about 1.
 const LARGEST: u64 = 64;
@@ -20,13 +21,42 @@ const LARGEST: u64 = 64;
 /// The variable by which systemd tells where `LoadCredential=` puts files.
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
+/// What it means that the file of a secret is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Absence {
+    /// A mistake.
+    Refused,
+    /// It may come, or have been removed after use.
+    Awaited,
+}
+
 impl Reader<'_> {
+    /// Reads a secret that is used once, at the beginning: its file may be gone by then.
+    pub(super) fn seed<T>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        check: impl FnOnce(String) -> Result<T, String>,
+    ) -> Option<T> {
+        self.either(key, expected, Absence::Awaited, check)
+    }
+
     /// Reads a secret. `expected` reads on after "expected"; `check` says what is wrong with a
     /// text, and never repeats it.
     pub(super) fn secret<T>(
         &mut self,
         key: &str,
         expected: &str,
+        check: impl FnOnce(String) -> Result<T, String>,
+    ) -> Option<T> {
+        self.either(key, expected, Absence::Refused, check)
+    }
+
+    fn either<T>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        absence: Absence,
         check: impl FnOnce(String) -> Result<T, String>,
     ) -> Option<T> {
         let twin = format!("{key}_file");
@@ -48,7 +78,7 @@ impl Reader<'_> {
             (Some(inline), file) if file.is_none_or(|file| file.layer < inline.layer) => {
                 self.inline(key, inline, expected, check)
             }
-            (_, Some(file)) => self.filed(&twin, file, expected, check),
+            (_, Some(file)) => self.filed(&twin, file, expected, absence, check),
             (_, None) => None,
         }
     }
@@ -95,6 +125,7 @@ impl Reader<'_> {
         key: &str,
         found: Found<'_>,
         expected: &str,
+        absence: Absence,
         check: impl FnOnce(String) -> Result<T, String>,
     ) -> Option<T> {
         let name = match found.raw.text() {
@@ -112,6 +143,11 @@ impl Reader<'_> {
             return None;
         }
         let path = self.located(name);
+        if absence == Absence::Awaited && is_missing(&path) {
+            self.watched.push(Watched::absent(&path));
+            self.warn(Warning::NoSeed { path });
+            return None;
+        }
         match self.content(&path, name, check) {
             Ok(secret) => Some(secret),
             Err(what) => {
@@ -190,6 +226,10 @@ fn one_line(text: &str) -> Result<(), String> {
         return Ok(());
     };
     Err(wrong.to_owned())
+}
+
+fn is_missing(path: &Path) -> bool {
+    std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Whether somebody has pasted a secret where the name of its file belongs. Such a name is not

@@ -24,6 +24,15 @@ pub enum Warning {
         /// The variable.
         variable: String,
     },
+    /// A refresh token to begin with is used once, and its file may well be gone after that.
+    #[error(
+        "there is no file {}: without a stored grant the sidecar waits for it, and takes up a refresh token that is put there",
+        path.display()
+    )]
+    NoSeed {
+        /// The file.
+        path: PathBuf,
+    },
     /// Everybody between this host and that one can read the token.
     #[error(
         "{key} is {origin}, without TLS: everybody on the way there can read tokens and secrets, and upstream.allow_plaintext allows it; use https"

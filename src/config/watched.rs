@@ -27,6 +27,11 @@ impl Watched {
         Self { path: path.to_owned(), version: Some(Version::of(metadata)) }
     }
 
+    /// A file that is not there yet.
+    pub(super) fn absent(path: &Path) -> Self {
+        Self { path: path.to_owned(), version: None }
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

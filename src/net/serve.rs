@@ -19,6 +19,7 @@ mod counted;
 mod line;
 mod refusal;
 mod seat;
+mod unpanicked;
 mod watched;
 
 use std::cell::RefCell;
@@ -26,7 +27,6 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::AsFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -59,6 +59,7 @@ pub use content::{Content, ContentError};
 use counted::Counted;
 use line::{Line, linger};
 use seat::{Seat, Sweep};
+use unpanicked::{Panicked, unpanicked};
 use watched::{Seated, Watched};
 
 /// Everything that serving needs beside the sockets and the service.
@@ -313,19 +314,4 @@ enum Parting {
     Done,
     /// The caller may still be sending what nobody reads.
     Unheard,
-}
-
-/// A panic was caught; the hook has told where it happened.
-struct Panicked;
-
-/// Runs a future to its end, or to its panic. It is not touched again after one, and what it shared
-/// are counters and pools, which are whole between any two statements.
-async fn unpanicked<F: Future>(make: impl FnOnce() -> F) -> Result<F::Output, Panicked> {
-    let future = catch_unwind(AssertUnwindSafe(make)).map_err(|_| Panicked)?;
-    let mut future = pin!(future);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(polled) => polled.map(Ok),
-        Err(_) => Poll::Ready(Err(Panicked)),
-    })
-    .await
 }

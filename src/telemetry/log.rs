@@ -1,8 +1,13 @@
 //! The log: text for a terminal, JSON for machines, on standard error.
+//!
+//! Standard error may be a full disk, or a pipe whose reader has died or sleeps. None of that may stop a
+//! request, let alone an exchange between its answer and its write. So lines are written by a thread of
+//! their own; where it cannot keep up they are dropped, and a write that fails is nobody's error.
 
 use std::io::{self, IsTerminal};
 
 use tracing::{Dispatch, Level};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::format::debug_fn;
@@ -36,10 +41,24 @@ pub enum Format {
     Json,
 }
 
+/// Writes what is left of the log when it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct Log(#[expect(dead_code, reason = "it works by being dropped")] WorkerGuard);
+
+/// Lines that wait to be written; more are dropped. Some 2 MiB.
+const WAITING: usize = 8192;
+
 /// Starts the log of this process; a second call changes nothing.
-pub fn start(config: &Config) {
+pub fn start(config: &Config) -> Log {
     let screen = if io::stderr().is_terminal() { Screen::Terminal } else { Screen::Elsewhere };
-    tracing::dispatcher::set_global_default(lines(config, screen, io::stderr)).ok();
+    let (writer, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(WAITING)
+        .lossy(true)
+        .thread_name("log")
+        .finish(io::stderr());
+    tracing::dispatcher::set_global_default(lines(config, screen, move || writer.clone())).ok();
+    Log(guard)
 }
 
 /// Where the lines go.
@@ -55,7 +74,8 @@ where
     W: io::Write + 'static,
     M: Fn() -> W + Send + Sync + 'static,
 {
-    let lines = fmt().with_max_level(config.level);
+    // It would be told on standard error, with a panic if that fails, too.
+    let lines = fmt().with_max_level(config.level).log_internal_errors(false);
     match (config.format, screen) {
         (Format::Text, _) | (Format::Auto, Screen::Terminal) => lines
             .with_ansi(screen == Screen::Terminal)

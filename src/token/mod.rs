@@ -1,4 +1,7 @@
-//! (being written)
+//! The credential: what it is, how it is refreshed, and where it is kept.
+//!
+//! [`state`] decides what to do, without I/O; the [`refresher`] does it, with the [`endpoint`] and the
+//! [`store`], and publishes the [`current`] token, which is all that requests see.
 
 pub mod bearer;
 pub mod claims;
@@ -15,6 +18,8 @@ pub mod source;
 pub mod state;
 pub mod status;
 pub mod store;
+mod waiting;
+mod watch;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -17,7 +17,7 @@ use crate::net::drain::Drain;
 use crate::net::tls::Trust;
 
 use super::Config;
-use super::current::{self, Access, CurrentToken, Publisher, Rejection, Verdict};
+use super::current::{self, Access, CurrentToken, Publisher, Rejection};
 use super::operation::{Done, Operation, Tools};
 use super::order::{Asked, Order};
 use super::record::Record;
@@ -25,7 +25,9 @@ use super::setup::{SetupError, initial, provided};
 use super::source::Credential;
 use super::state::{Action, Event, Standing, State, step};
 use super::status::{Availability, Status};
-use super::store::{Lock, Stamp};
+use super::store::Lock;
+use super::waiting::Waiting;
+use super::watch::Watch;
 
 /// Longest nap. Timers stand still while the host sleeps, and the store may be written by others, so
 /// both are looked at this often.
@@ -61,11 +63,11 @@ pub struct Refresher {
     tools: Tools,
     trust: Trust,
     lock: Option<Lock>,
-    stamp: Option<Stamp>,
+    watch: Watch,
     publisher: Publisher,
     access: Access,
     reports: mpsc::UnboundedReceiver<Rejection>,
-    waiting: Vec<Rejection>,
+    waiting: Waiting,
     orders: mpsc::Receiver<Order>,
     status: watch::Sender<Status>,
     operations: JoinSet<Done>,
@@ -89,7 +91,7 @@ impl Refresher {
         let first = Status::of(&state, now.wall(), Availability::Pending, 0);
         let (status, seen) = watch::channel(first);
         let mut refresher = Self {
-            stamp: tools.store.as_ref().and_then(|store| store.stamp().ok().flatten()),
+            watch: Watch::of(tools.store.as_ref()),
             config,
             state,
             tools,
@@ -98,7 +100,7 @@ impl Refresher {
             publisher,
             access: Access::Hold,
             reports,
-            waiting: Vec::new(),
+            waiting: Waiting::default(),
             orders,
             status,
             operations: JoinSet::new(),
@@ -184,15 +186,7 @@ impl Refresher {
     /// The record, if another process has written it since we looked.
     async fn changed_record(&mut self) -> Option<Record> {
         let store = self.tools.store.clone().filter(|_| self.performing.is_none())?;
-        let before = self.stamp;
-        let looked = tokio::task::spawn_blocking(move || {
-            let stamp = store.stamp().ok()?;
-            let record = if stamp == before { None } else { store.load().ok()? };
-            Some((stamp, record))
-        });
-        // What cannot be read now is looked at again.
-        let (stamp, record) = looked.await.ok()??;
-        self.stamp = stamp;
+        let record = self.watch.news(store).await;
         record?.seen_by(&self.tools.empty_record()).ok()
     }
 
@@ -295,11 +289,11 @@ impl Refresher {
                 self.access = access.clone();
                 self.publisher.publish(access);
             }
-            Action::Settle => self.settle(),
+            Action::Settle => self.waiting.settle(&self.access),
             Action::Close => {
                 // While the lock is ours: what another process writes later must look new.
-                if let Some(Ok(stamp)) = self.tools.store.as_ref().map(|store| store.stamp()) {
-                    self.stamp = stamp;
+                if let Some(store) = &self.tools.store {
+                    self.watch.mark(store);
                 }
                 self.lock = None;
                 self.tools.line = None;
@@ -311,21 +305,6 @@ impl Refresher {
                     self.operations.spawn(future);
                 }
             }
-        }
-    }
-
-    /// Tells the requests that wait after a 401 what to do.
-    fn settle(&mut self) {
-        for report in self.waiting.drain(..) {
-            let verdict = match &self.access {
-                Access::Ready(bearer) if bearer.generation() > report.generation => {
-                    Verdict::Replay(bearer.clone())
-                }
-                Access::Unavailable(why) => Verdict::Unavailable(*why),
-                Access::Ready(_) | Access::Hold => Verdict::Pass,
-            };
-            // The request may have gone away meanwhile.
-            report.reply.send(verdict).ok();
         }
     }
 

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use webwork_sidecar::simulator::{Config, Security, TokenKind, When};
 
 use crate::support::{Credential, Outcome, Place, Process, Service, binary, quiet, write};
@@ -120,6 +121,38 @@ fn check_online_says_what_fails() {
     let place = Place::with(&service, Credential::PersonalAccessToken, "");
     service.faults().revoke(TokenKind::AccessTokens);
     check_online(&place).expect(1, &["not ok", "401"]);
+}
+
+#[test]
+fn check_online_that_is_interrupted_finishes_its_exchange() {
+    let service = Service::quiet();
+    let place = Place::rotating(&service, 0.5);
+    service.delay_exchange(When::After, Duration::from_millis(1_500));
+    let mut command = place.command("check");
+    command.arg("--online");
+    let check = Process::start(command);
+    service.until_struck();
+    check.signal(Signal::INT);
+    check.says("interrupted");
+    assert_eq!(check.ended().code(), Some(1));
+    assert_eq!(place.stored_refresh_token(), service.newest_refresh_token());
+    assert!(!place.has_intent());
+}
+
+#[test]
+fn a_refresh_token_to_begin_with_may_be_gone_after_that() {
+    let service = Service::quiet();
+    let place = Place::rotating(&service, 0.5);
+    let sidecar = place.run();
+    sidecar.has_token();
+    sidecar.stop();
+    fs::remove_file(place.path("refresh_token")).unwrap();
+    let sidecar = place.run();
+    sidecar.says("there is no file");
+    assert_eq!(sidecar.has_token().token.generation.0, 1);
+    place.seed(&service);
+    sidecar.until("the new one is taken", |report| report.token.generation.0 == 2);
+    sidecar.stop();
 }
 
 #[test]

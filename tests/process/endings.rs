@@ -110,3 +110,18 @@ fn a_killed_process_leaves_no_lock() {
     sidecar.within(Duration::from_secs(5), "a token", |report| report.ready);
     assert_eq!(place.stored_refresh_token(), service.newest_refresh_token());
 }
+
+#[test]
+fn a_hangup_is_no_end_in_the_middle_of_an_exchange() {
+    let service = Service::quiet();
+    let place = Place::rotating(&service, 0.5);
+    service.delay_exchange(When::After, Duration::from_millis(1_500));
+    let sidecar = place.run();
+    service.until_struck();
+    sidecar.signal(Signal::HUP);
+    sidecar.says("SIGHUP");
+    sidecar.has_token();
+    assert_eq!(place.stored_refresh_token(), service.newest_refresh_token());
+    sidecar.signal(Signal::QUIT);
+    assert_eq!(sidecar.ended().code(), Some(0));
+}

@@ -120,8 +120,8 @@ fn one_that_dies_in_an_exchange_is_followed_by_the_other() {
     service.delay_exchange(When::Before, Duration::from_secs(600));
     one.order_exchange();
     service.until_struck();
-    two.order_exchange();
     one.kill();
+    // By itself, although nothing is due and nobody asks.
     two.within(TAKEOVER, "it asks what became of it", |r| r.token.state == Standing::InDoubt);
     until("it exchanges", || service.grants() == 2);
     two.has_token();

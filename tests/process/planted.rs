@@ -54,6 +54,18 @@ fn a_damaged_file_is_refused() {
 }
 
 #[test]
+fn the_grant_of_another_app_is_not_replaced() {
+    let service = Service::quiet();
+    let place = stored(&service);
+    place.seed(&service);
+    let own = format!("client_id = {:?}", service.client_id());
+    place.amend(&own, "client_id = \"mistyped\"");
+    is_refused(&service, &place, &[service.client_id(), "correct client_id", "state.directory"]);
+    place.amend("client_id = \"mistyped\"", &own);
+    place.run().has_token();
+}
+
+#[test]
 fn a_newer_format_is_refused() {
     let service = Service::quiet();
     let place = stored(&service);
