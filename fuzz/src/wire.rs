@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::service::service_fn;
+use webwork_sidecar::net::framing::{Asked, Limits, Reader, Requests, Responses};
 use webwork_sidecar::net::serve;
 
 /// A peer that says all of this, whatever it hears.
@@ -75,7 +76,13 @@ fn run<F: Future>(future: F) -> Option<F::Output> {
     })
 }
 
-/// The heads of all requests in the bytes, as a service behind the product's limits sees them.
+/// The limits of the product.
+fn limits() -> Limits {
+    let config = serve::Config::default();
+    Limits { head: config.max_head, fields: config.max_fields, target: config.max_target }
+}
+
+/// The heads of all requests in the bytes, as a service behind the product's reader sees them.
 pub fn requests(bytes: &[u8]) -> Vec<request::Parts> {
     let seen = Arc::<Mutex<Vec<request::Parts>>>::default();
     let service = service_fn(|request: Request<Incoming>| {
@@ -86,20 +93,23 @@ pub fn requests(bytes: &[u8]) -> Vec<request::Parts> {
             Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
         }
     });
-    let config = serve::Config::default();
+    let clear = Requests::new(limits()).judge(bytes).clear;
     let connection = hyper::server::conn::http1::Builder::new()
         .header_read_timeout(None)
         .half_close(true)
-        .max_header_size(config.max_head)
-        .serve_connection(Peer { bytes, turn: Turn::Peer }, service);
+        .max_header_size(limits().head)
+        .serve_connection(Peer { bytes: &bytes[..clear], turn: Turn::Peer }, service);
     run(connection).expect("the connection ends with its bytes").ok();
     std::mem::take(&mut *seen.lock().unwrap())
 }
 
-/// The head of the response to a GET, if the bytes have one, and whether its content was whole.
+/// The head of the response to a GET, if the product's reader lets one pass, and whether its content was whole.
 pub fn response(bytes: &[u8]) -> Option<(response::Parts, bool)> {
+    let mut reader = Responses::new(limits());
+    reader.expect(Asked::Other);
+    let clear = reader.judge(bytes).clear;
     run(async {
-        let peer = Peer { bytes, turn: Turn::Hyper };
+        let peer = Peer { bytes: &bytes[..clear], turn: Turn::Hyper };
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake::<_, Empty<Bytes>>(peer).await.ok()?;
         let mut connection = pin!(connection);

@@ -24,7 +24,7 @@ fuzz_target!(|target: &[u8]| {
         Request::get("/").header("host", "localhost").body(()).unwrap().into_parts();
     head.uri = uri;
     for (prefix, guard) in &*GUARDS {
-        if guard.admit(&head).is_ok() {
+        if guard.admit(&head, None).is_ok() {
             assert!(
                 head.uri.scheme().is_none() && head.uri.authority().is_none(),
                 "{:?}",

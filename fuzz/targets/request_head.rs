@@ -20,7 +20,7 @@ const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 
 fuzz_target!(|bytes: &[u8]| {
     for head in wire::requests(bytes) {
-        if GUARD.admit(&head).is_ok() {
+        if GUARD.admit(&head, None).is_ok() {
             is_sound(&head);
             is_clean(head);
         }
