@@ -51,11 +51,13 @@ fn a_panic_shows_its_place_and_nothing_else() {
 )]
 fn the_process_that_panics() {
     panics::mute();
-    match std::env::var(CASE).as_deref() {
-        Ok("json") => log::start(&Config { format: Format::Json, ..Config::default() }),
-        Ok("text") => log::start(&Config { format: Format::Text, ..Config::default() }),
-        _ => {}
-    }
+    let format = match std::env::var(CASE).as_deref() {
+        Ok("json") => Some(Format::Json),
+        Ok("text") => Some(Format::Text),
+        _ => None,
+    };
+    // Written out when the test is over.
+    let _log = format.map(|format| log::start(&Config { format, ..Config::default() }));
     assert!(thread::spawn(|| panic!("{CANARY}")).join().is_err());
     assert!(thread::spawn(|| failed().unwrap()).join().is_err());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
