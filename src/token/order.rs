@@ -25,6 +25,8 @@ pub enum Asked {
         /// Until then.
         wait: Duration,
     },
-    /// No exchange can help: there is no grant, it is lost, or the token cannot be refreshed.
+    /// No exchange can help: there is no grant, or it is lost.
     Useless,
+    /// The token is a personal one.
+    Fixed,
 }

@@ -211,6 +211,7 @@ impl Refresher {
         self.decide(Event::Asked);
         let planned = self.state.next().map(|next| next.remaining(clock::now()));
         match (&self.performing, self.state.standing(), planned) {
+            _ if self.is_fixed() => Asked::Fixed,
             (_, Standing::Lost | Standing::SignedOut, _) | (None, _, None) => Asked::Useless,
             (Some(_), _, _) => Asked::Begun,
             (None, _, Some(wait)) => Asked::Planned { wait },
@@ -266,6 +267,10 @@ impl Refresher {
         }
     }
 
+    fn is_fixed(&self) -> bool {
+        matches!(self.config.credential, Credential::PersonalAccessToken(_))
+    }
+
     /// One step of the machine, and what it asks for.
     fn decide(&mut self, event: Event) {
         let now = clock::now();
@@ -276,8 +281,7 @@ impl Refresher {
             self.perform(action);
         }
         let after = (self.state.standing(), self.state.grant().map(|grant| grant.generation));
-        let fixed = matches!(self.config.credential, Credential::PersonalAccessToken(_));
-        if !fixed && before.1.is_some() && after.1 > before.1 {
+        if !self.is_fixed() && before.1.is_some() && after.1 > before.1 {
             self.rotations += 1;
         }
         self.report(before.0 != after.0, now);
@@ -309,12 +313,7 @@ impl Refresher {
     }
 
     fn report(&self, changed: bool, now: Moment) {
-        let token = match self.access {
-            Access::Ready(_) => Availability::Ready,
-            Access::Hold if self.state.has_living_token(now) => Availability::Hold,
-            Access::Hold => Availability::Pending,
-            Access::Unavailable(_) => Availability::Unavailable,
-        };
+        let token = Availability::of(&self.access, &self.state, now);
         let since = if changed { now.wall() } else { self.status.borrow().since };
         let status = Status::of(&self.state, since, token, self.rotations);
         if changed {

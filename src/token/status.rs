@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Moment;
 use crate::scope::ScopeSet;
 use crate::secret::Fingerprint;
 
-use super::current::Generation;
+use super::current::{Access, Generation};
 use super::state::{Loss, Standing, State};
 
 /// The refresher's state for people and programs. It holds no secret.
@@ -52,6 +53,18 @@ pub enum Availability {
     Pending,
     /// None.
     Unavailable,
+}
+
+impl Availability {
+    /// What this access, which the state has published, is to a request.
+    pub(super) fn of(access: &Access, state: &State, now: Moment) -> Self {
+        match access {
+            Access::Ready(_) => Self::Ready,
+            Access::Hold if state.has_living_token(now) => Self::Hold,
+            Access::Hold => Self::Pending,
+            Access::Unavailable(_) => Self::Unavailable,
+        }
+    }
 }
 
 impl Status {

@@ -78,7 +78,7 @@ impl Refusal {
             Self::DeadGrant => Loss::Refused.advice(),
             Self::Client => {
                 "the authorization server does not accept this client: correct client_id and \
-                 client_secret, or client_authentication"
+                 client_secret, or client_authentication; `webwork-sidecar refresh` tries again as it is"
             }
             Self::Request => {
                 "the authorization server does not accept the request: check the scope and the grant \

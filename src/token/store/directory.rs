@@ -11,8 +11,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstat, fsync, openat, renameat, statat,
-    unlinkat,
+    AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstat, fsync, openat, renameat, stat,
+    statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -114,6 +114,14 @@ impl Directory {
             return Err(StoreError::Mode { path: path.to_owned(), mode: metadata.mode() & 0o7777 });
         }
         Ok(Self { path: path.to_owned(), fd: file.into() })
+    }
+
+    /// Whether it is the one that has this path.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        match (stat(path), fstat(&self.fd)) {
+            (Ok(named), Ok(held)) => (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino),
+            _ => false,
+        }
     }
 
     /// The path of a file in it, for messages.

@@ -13,8 +13,10 @@
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use rustix::fs::OFlags;
 
 use crate::secret::Secret;
@@ -30,7 +32,10 @@ const LOCK: &str = "lock";
 
 /// The state directory as a store of one record.
 #[derive(Debug)]
-pub struct FileStore(Directory);
+pub struct FileStore {
+    path: PathBuf,
+    directory: ArcSwap<Directory>,
+}
 
 /// Tells one version of the file from the next without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +52,20 @@ impl FileStore {
     ///
     /// [`StoreError`] when it is not ours alone, or the record is a mount that cannot be replaced.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let directory = Directory::open(directory)?;
-        if directory.is_mount(RECORD) {
-            return Err(StoreError::Mounted(directory.path(RECORD)));
+        let opened = Directory::open(directory)?;
+        if opened.is_mount(RECORD) {
+            return Err(StoreError::Mounted(opened.path(RECORD)));
         }
-        Ok(Self(directory))
+        Ok(Self { path: directory.to_owned(), directory: ArcSwap::from_pointee(opened) })
+    }
+
+    /// The directory that has the path now: one that was removed and made again, or mounted anew, while
+    /// the sidecar runs is another one, and what is written to the old one is lost.
+    fn renewed(&self) -> Result<(), StoreError> {
+        if !self.directory.load().is_at(&self.path) {
+            self.directory.store(Arc::new(Directory::open(&self.path)?));
+        }
+        Ok(())
     }
 
     /// The record, or `None` if there is none yet.
@@ -60,10 +74,10 @@ impl FileStore {
     ///
     /// [`StoreError`] for a file that is not plain, not ours alone, or not a record.
     pub fn load(&self) -> Result<Option<Record>, StoreError> {
-        let Some(bytes) = self.0.read(RECORD)?.map(wiped) else { return Ok(None) };
-        Record::from_bytes(bytes.expose().as_bytes())
-            .map(Some)
-            .map_err(|reason| StoreError::Content { path: self.0.path(RECORD), reason })
+        let Some(bytes) = self.directory.load().read(RECORD)?.map(wiped) else { return Ok(None) };
+        Record::from_bytes(bytes.expose().as_bytes()).map(Some).map_err(|reason| {
+            StoreError::Content { path: self.directory.load().path(RECORD), reason }
+        })
     }
 
     /// Tries to take the right to exchange; `None` if another process has it.
@@ -72,7 +86,8 @@ impl FileStore {
     ///
     /// [`StoreError`] when the lock file cannot be used.
     pub fn lock(&self) -> Result<Option<Lock>, StoreError> {
-        self.0.lock(LOCK)
+        self.renewed()?;
+        self.directory.load().lock(LOCK)
     }
 
     /// Reserves what [`persist`](Self::persist) will need, so that a full or read-only disk is found
@@ -85,7 +100,7 @@ impl FileStore {
         let reserved = self.reserve();
         if reserved.is_err() {
             // Give back what little there is; the error that counts is the first one.
-            self.0.remove(NEXT).ok();
+            self.directory.load().remove(NEXT).ok();
         }
         reserved
     }
@@ -96,7 +111,7 @@ impl FileStore {
     ///
     /// [`StoreError`] when it may not be durable.
     pub fn intend(&self, record: &Record) -> Result<(), StoreError> {
-        if let Some(before) = self.0.read(RECORD)?.map(wiped) {
+        if let Some(before) = self.directory.load().read(RECORD)?.map(wiped) {
             self.replace(PREVIOUS, INTENT, &before)?;
         }
         self.replace(RECORD, INTENT, &record.to_bytes())
@@ -109,17 +124,17 @@ impl FileStore {
     /// [`StoreError`] when it may not be durable.
     pub fn persist(&self, record: &Record) -> Result<(), StoreError> {
         let bytes = record.to_bytes();
-        let file = match self.0.existing(NEXT, OFlags::RDWR) {
+        let file = match self.directory.load().existing(NEXT, OFlags::RDWR) {
             Ok(Some(reserved)) => reserved,
-            Ok(None) | Err(_) => self.0.fresh(NEXT)?,
+            Ok(None) | Err(_) => self.directory.load().fresh(NEXT)?,
         };
         let written = self.overwrite(&file, &bytes).and_then(|()| {
-            self.0.rename(NEXT, RECORD)?;
-            self.0.sync()
+            self.directory.load().rename(NEXT, RECORD)?;
+            self.directory.load().sync()
         });
         if written.is_err() {
             // What is in doubt must not be synced again: the next try begins with a new file.
-            self.0.remove(NEXT).ok();
+            self.directory.load().remove(NEXT).ok();
         }
         written
     }
@@ -130,7 +145,7 @@ impl FileStore {
     ///
     /// [`StoreError`] when it is still there.
     pub fn forget(&self) -> Result<(), StoreError> {
-        self.0.remove(RECORD)
+        self.directory.load().remove(RECORD)
     }
 
     /// Which version is there.
@@ -139,8 +154,11 @@ impl FileStore {
     ///
     /// [`StoreError`] when the file cannot be examined.
     pub fn stamp(&self) -> Result<Option<Stamp>, StoreError> {
-        let Some(file) = self.0.existing(RECORD, OFlags::RDONLY)? else { return Ok(None) };
-        let metadata = file.metadata().map_err(|error| self.0.failed(RECORD, "read", error))?;
+        let Some(file) = self.directory.load().existing(RECORD, OFlags::RDONLY)? else {
+            return Ok(None);
+        };
+        let metadata =
+            file.metadata().map_err(|error| self.directory.load().failed(RECORD, "read", error))?;
         Ok(Some(Stamp {
             inode: metadata.ino(),
             changed: (metadata.mtime(), metadata.mtime_nsec()),
@@ -149,33 +167,34 @@ impl FileStore {
     }
 
     fn reserve(&self) -> Result<(), StoreError> {
-        let mut file = self.0.fresh(NEXT)?;
+        let mut file = self.directory.load().fresh(NEXT)?;
         file.write_all(&[b' '; ROOM])
-            .map_err(|error| self.0.failed(NEXT, "reserve room", error))?;
-        file.sync_all().map_err(|error| self.0.failed(NEXT, "sync", error))?;
-        self.0.sync()
+            .map_err(|error| self.directory.load().failed(NEXT, "reserve room", error))?;
+        file.sync_all().map_err(|error| self.directory.load().failed(NEXT, "sync", error))?;
+        self.directory.load().sync()
     }
 
     fn overwrite(&self, file: &File, bytes: &Secret) -> Result<(), StoreError> {
         let bytes = bytes.expose().as_bytes();
-        file.write_all_at(bytes, 0).map_err(|error| self.0.failed(NEXT, "write", error))?;
+        file.write_all_at(bytes, 0)
+            .map_err(|error| self.directory.load().failed(NEXT, "write", error))?;
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        file.set_len(size).map_err(|error| self.0.failed(NEXT, "cut", error))?;
-        file.sync_all().map_err(|error| self.0.failed(NEXT, "sync", error))
+        file.set_len(size).map_err(|error| self.directory.load().failed(NEXT, "cut", error))?;
+        file.sync_all().map_err(|error| self.directory.load().failed(NEXT, "sync", error))
     }
 
     fn replace(&self, name: &str, temporary: &str, bytes: &Secret) -> Result<(), StoreError> {
-        let mut file = self.0.fresh(temporary)?;
+        let mut file = self.directory.load().fresh(temporary)?;
         let written = file
             .write_all(bytes.expose().as_bytes())
             .and_then(|()| file.sync_all())
-            .map_err(|error| self.0.failed(temporary, "write", error))
+            .map_err(|error| self.directory.load().failed(temporary, "write", error))
             .and_then(|()| {
-                self.0.rename(temporary, name)?;
-                self.0.sync()
+                self.directory.load().rename(temporary, name)?;
+                self.directory.load().sync()
             });
         if written.is_err() {
-            self.0.remove(temporary).ok();
+            self.directory.load().remove(temporary).ok();
         }
         written
     }
@@ -207,7 +226,7 @@ mod tests {
         (parent, store)
     }
 
-    fn planted(parent: &tempfile::TempDir, name: &str) -> std::path::PathBuf {
+    fn planted(parent: &tempfile::TempDir, name: &str) -> PathBuf {
         parent.path().join("state").join(name)
     }
 
@@ -291,7 +310,7 @@ mod tests {
     fn damaged_bytes_are_refused_and_left_alone() {
         let (parent, store) = store();
         for bytes in [&b""[..], b"{", b"\xff\xfe", b"{\"version\":99}"] {
-            let mut file = store.0.fresh(RECORD).unwrap();
+            let mut file = store.directory.load().fresh(RECORD).unwrap();
             file.write_all(bytes).unwrap();
             assert!(matches!(store.load(), Err(StoreError::Content { .. })), "{bytes:?}");
             assert_eq!(fs::read(planted(&parent, RECORD)).unwrap(), bytes);
@@ -306,5 +325,26 @@ mod tests {
         assert!(other.lock().unwrap().is_none());
         drop(held);
         assert!(other.lock().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_directory_that_was_made_again_is_the_one_that_counts() {
+        let (parent, store) = store();
+        store.intend(&record(1)).unwrap();
+        let path = store.path.clone();
+        fs::rename(&path, parent.path().join("old")).unwrap();
+        let lock = store.lock().unwrap();
+        assert_eq!(store.load().unwrap(), None);
+        store.rehearse().unwrap();
+        store.persist(&record(2)).unwrap();
+        assert_eq!(FileStore::open(&path).unwrap().load().unwrap(), Some(record(2)));
+        drop(lock);
+        // One that is open to others is refused, however it came there.
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        assert!(store.lock().unwrap().is_some(), "it was checked when it was opened");
+        fs::rename(&path, parent.path().join("newer")).unwrap();
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        assert!(matches!(store.lock(), Err(StoreError::Mode { .. })));
     }
 }
