@@ -46,6 +46,7 @@ pub mod warning;
 mod watched;
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::answer::pages::Readers;
@@ -257,12 +258,15 @@ fn log(reader: &mut Reader<'_>) -> log::Config {
 }
 
 /// Every key there is, learned by reading an empty configuration.
-fn known() -> Vec<Known> {
-    let environment = Environment::default();
-    let mut reader = Reader::new(None, None, &environment);
-    let nothing = parts(&mut reader);
-    drop(nothing);
-    reader.known
+fn known() -> &'static [Known] {
+    static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
+        let environment = Environment::default();
+        let mut reader = Reader::new(None, None, &environment);
+        let nothing = parts(&mut reader);
+        drop(nothing);
+        reader.known
+    });
+    &KNOWN
 }
 
 #[cfg(test)]
