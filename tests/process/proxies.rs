@@ -62,19 +62,22 @@ fn the_proxy_of_the_configuration_goes_before_that_of_the_environment() {
 }
 
 #[test]
-fn an_address_of_this_host_needs_no_proxy() {
+fn an_address_of_this_host_needs_no_proxy_where_no_proxy_names_it() {
     let service = Service::quiet();
-    let (place, outbound) =
-        (Place::with(&service, Credential::AuthorizationCode, ""), outbound(&service));
-    let mut command = place.command("run");
-    for variable in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"] {
-        command.env(variable, outbound.address().to_string());
+    let outbound = outbound(&service);
+    for (exempt, tunnels) in [("127.0.0.1", 0), ("elsewhere.example", 2)] {
+        let place = Place::with(&service, Credential::AuthorizationCode, "");
+        let mut command = place.command("run");
+        for variable in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"] {
+            command.env(variable, outbound.address().to_string());
+        }
+        command.env("NO_PROXY", exempt);
+        let sidecar = Process::listening(command);
+        sidecar.has_token();
+        assert_eq!(sidecar.get("/api/v2/workspaces").status, 200);
+        assert_eq!(outbound.heads().len(), tunnels, "{exempt}");
+        sidecar.stop();
     }
-    let sidecar = Process::listening(command);
-    sidecar.has_token();
-    assert_eq!(sidecar.get("/api/v2/workspaces").status, 200);
-    assert_eq!(outbound.heads(), [""; 0]);
-    sidecar.stop();
 }
 
 #[test]
