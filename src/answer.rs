@@ -34,6 +34,8 @@ pub enum Code {
     Scope,
     /// The admin listener has no such path.
     NotFound,
+    /// The admin listener has this path for another method.
+    MethodNotAllowed,
     /// The framing or the request target is not acceptable.
     BadRequest,
     /// The header section is over its limit.
@@ -128,6 +130,9 @@ impl Code {
             Self::NotFound => Entry(S::NOT_FOUND, "not_found", "http_request_error",
                 "There is nothing at this path.",
                 "Use one of the paths in the message."),
+            Self::MethodNotAllowed => Entry(S::METHOD_NOT_ALLOWED, "method_not_allowed", "http_request_error",
+                "This path is for another method.",
+                "Use GET, or POST for /refresh; Allow has the methods."),
             Self::BadRequest => Entry(S::BAD_REQUEST, "bad_request", "http_request_error",
                 "The request is malformed.",
                 "Send HTTP/1.1 with an origin-form target, such as /api/v2/workspaces, and one framing."),

@@ -35,7 +35,7 @@ use crate::token::setup::SetupError;
 
 use control::{Admin, Control};
 use gates::gates;
-use reload::Reload;
+use reload::{Fixed, Reload};
 use sockets::SocketFiles;
 
 /// Why the sidecar cannot start. Nothing has been changed or sent.
@@ -121,12 +121,14 @@ impl App {
         let sources = self.sources(&drain);
         let files = SocketFiles::of(&self.proxy, &self.admin);
         let cores = self.cores(&drain)?;
+        let fixed = Fixed::of(&self.config);
         let control = Control {
             admin: Admin::new(&self.config, &mut self.admin, &sources, end.clone())?,
             reload: Reload {
                 source: self.source,
                 watched: self.config.watched,
                 orders: sources.orders.clone(),
+                fixed,
             },
             refresher: self.refresher,
             drain,

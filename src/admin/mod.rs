@@ -47,6 +47,7 @@ pub fn router(sources: Sources) -> Router {
         .route("/status", get(status::status))
         .route("/refresh", post(refresh::refresh))
         .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_CONTENT))
         .with_state(Arc::new(sources))
 }
@@ -54,6 +55,10 @@ pub fn router(sources: Sources) -> Router {
 async fn unknown() -> Response<Body> {
     let paths = "The admin listener has /healthz, /readyz, /status and POST /refresh.";
     Answer::new(Code::NotFound).message(paths).into_response().map(Body::from)
+}
+
+async fn wrong_method() -> Response<Body> {
+    Answer::new(Code::MethodNotAllowed).into_response().map(Body::from)
 }
 
 /// No request to the admin listener has more content than a short form.

@@ -32,7 +32,14 @@ pub(super) async fn refresh(State(sources): State<Arc<Sources>>) -> Response {
             status.wait_for(over).await.ok();
             Json(sources.report()).into_response()
         }
-        Ok(Asked::Planned { wait }) => own(Answer::new(Code::TooSoon).retry_after(wait)),
+        Ok(Asked::Planned { wait }) => {
+            let seconds = wait.as_secs() + 1;
+            let message = format!(
+                "An exchange began a moment ago; the one that was ordered follows by itself in \
+                 {seconds} s."
+            );
+            own(Answer::new(Code::TooSoon).message(message).retry_after(wait))
+        }
         Ok(Asked::Useless) => own(Answer::new(Code::SignInRequired)),
         Ok(Asked::Fixed) => own(Answer::new(Code::Policy)
             .message("A personal access token cannot be refreshed.")

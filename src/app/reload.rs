@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::config::{Source, Watched};
+use crate::config::{Config, Source, Watched};
 use crate::token::order::Order;
 
 /// Watches the configuration file and the secret files, and passes a changed credential on.
@@ -13,6 +13,36 @@ pub(super) struct Reload {
     pub(super) source: Source,
     pub(super) watched: Vec<Watched>,
     pub(super) orders: mpsc::Sender<Order>,
+    /// What runs, and cannot be changed without a restart.
+    pub(super) fixed: Fixed,
+}
+
+/// The sections of a configuration that are used at the start alone, each in a form that tells a change
+/// and no secret.
+#[derive(Debug)]
+pub(super) struct Fixed(Vec<(&'static str, String)>);
+
+impl Fixed {
+    pub(super) fn of(config: &Config) -> Self {
+        let token = &config.token;
+        Self(vec![
+            ("[listen]", format!("{:?}", config.listen)),
+            ("[upstream]", format!("{:?}", config.upstream)),
+            ("[caller]", format!("{:?}", config.caller)),
+            ("[guard]", format!("{:?}", config.guard)),
+            ("[proxy] or [guard]", format!("{:?}", config.proxy)),
+            ("[refresh]", format!("{:?}", token.refresh)),
+            ("[state]", format!("{:?} {:?}", token.state_directory, token.second_directory)),
+            ("[drain]", format!("{:?}", config.drain)),
+            ("[log]", format!("{:?}", config.log)),
+        ])
+    }
+
+    /// Sections that say something else now.
+    fn changed(&self, now: &Self) -> Vec<&'static str> {
+        let pairs = self.0.iter().zip(&now.0);
+        pairs.filter(|(old, new)| old != new).map(|(old, _)| old.0).collect()
+    }
 }
 
 /// How often the files are looked at. Looking works everywhere, also where a mounted secret is swapped
@@ -33,6 +63,15 @@ impl Reload {
     async fn load(&mut self) {
         match self.source.load() {
             Ok(config) => {
+                let now = Fixed::of(&config);
+                let sections = self.fixed.changed(&now);
+                if !sections.is_empty() {
+                    tracing::warn!(
+                        sections = sections.join(", "),
+                        "the configuration has changed where it counts after a restart alone: restart \
+                         to apply it"
+                    );
+                }
                 // Other files may be named now.
                 self.watched = config.watched;
                 let order = Order::Change(Box::new(config.token.credential));

@@ -1,6 +1,5 @@
 //! A question to the admin listener of a running sidecar.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,11 +11,12 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::config::error::Errors;
 use crate::guard::{self, CALLER_KEY};
 use crate::net::listen::Address;
 
 use super::style::complain;
-use super::{ConfigFile, block_on};
+use super::{ConfigFile, Exit, block_on};
 
 /// Longest time for an answer: it comes from memory, but for an exchange, which may take a minute.
 const LIMIT: Duration = Duration::from_secs(75);
@@ -54,9 +54,24 @@ pub(super) enum AskError {
     /// The configuration names no admin address.
     #[error("listen.admin is empty, so that a running sidecar cannot be asked")]
     NoAddress,
+    /// The configuration cannot be read at all.
+    #[error(transparent)]
+    Configuration(#[from] Errors),
     /// The system gives no runtime.
     #[error("cannot ask: {0}")]
     Runtime(#[from] std::io::Error),
+}
+
+impl AskError {
+    /// Says it, and how the command ends.
+    pub(super) fn told(self) -> Exit {
+        let exit = match self {
+            Self::Configuration(_) => Exit::Misconfigured,
+            _ => Exit::Failed,
+        };
+        complain(self);
+        exit
+    }
 }
 
 /// Which sidecar to ask.
@@ -65,30 +80,43 @@ pub(super) struct Whom {
     #[command(flatten)]
     file: ConfigFile,
     /// Admin address of the sidecar; without it, that of the configuration.
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "config")]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "config", value_parser = address)]
     admin: Option<Address>,
 }
 
 impl Whom {
-    /// Asks it. Where no configuration can be read, the default admin address is asked: a sidecar runs
-    /// on when its files are gone, and then its state is wanted most.
+    /// Asks it. A configuration that could not be used any more says all the same where the sidecar is:
+    /// it runs on when its files are gone, and then its state is wanted most.
     pub(super) fn ask(&self, method: Method, path: &str) -> Result<(StatusCode, Bytes), AskError> {
         let (addresses, demands) = match &self.admin {
             Some(address) => (vec![address.clone()], None),
-            None => match self.file.source().load() {
-                Ok(config) => (config.listen.admin, Some(config.guard)),
-                Err(errors) => {
-                    complain(format_args!("{errors}\nAsking the default admin address instead."));
-                    (vec![DEFAULT], None)
+            None => {
+                let source = self.file.source();
+                let contact = source.contact()?;
+                if !source.is_empty()
+                    && let Err(errors) = source.load()
+                {
+                    complain(format_args!("{errors}\nAsking the sidecar that runs."));
                 }
-            },
+                (contact.admin, Some(contact.guard))
+            }
         };
         block_on(ask(&addresses, demands.as_ref(), method, path))
     }
 }
 
-/// The default of `listen.admin`, but for `::1`.
-const DEFAULT: Address = Address::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9181));
+/// An address as people write it: `localhost` and the beginning of a URL are fine.
+fn address(text: &str) -> Result<Address, &'static str> {
+    let plain = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+    let numbers = match plain.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => plain.to_owned(),
+    };
+    numbers.parse().map_err(|_| {
+        "expected the address of the admin listener, such as \"127.0.0.1:9181\" or \
+         \"unix:/run/webwork-sidecar/admin.sock\""
+    })
+}
 
 async fn ask(
     addresses: &[Address],

@@ -1,11 +1,13 @@
 //! `check`: is everything right, before anything depends on it?
 
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, HOST};
 use http::{Request, StatusCode};
 use http_body_util::Full;
+use rustix::fs::Access as Permitted;
 
 use crate::clock;
 use crate::config::Config;
@@ -69,6 +71,7 @@ async fn checked(config: Config, online: bool) -> Result<(), Failure> {
     if stores && !online && !directory.exists() {
         // A check changes nothing: `run` makes the directory.
         seeded(&config.token.credential)?;
+        makeable(&directory)?;
         say(format_args!("ok  state directory {} (run will make it)", directory.display()));
         return Ok(());
     }
@@ -97,6 +100,20 @@ async fn checked(config: Config, online: bool) -> Result<(), Failure> {
     // An exchange that is on the wire is finished first.
     working.await.map_err(Defect::from)?;
     result
+}
+
+/// Whether `run` could make the directory: the nearest one above that is there must let it.
+fn makeable(directory: &Path) -> Result<(), Failure> {
+    let above = directory.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    rustix::fs::access(above, Permitted::WRITE_OK | Permitted::EXEC_OK).map_err(|error| {
+        let shown = (directory.display(), above.display());
+        format!(
+            "the state directory {} is not there, and this user may not make it in {} ({error}): create \
+             it, or set state.directory",
+            shown.0, shown.1
+        )
+        .into()
+    })
 }
 
 /// Without a stored grant there must be a refresh token to begin with.

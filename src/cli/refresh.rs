@@ -19,10 +19,7 @@ impl Refresh {
     pub(super) fn perform(self) -> Exit {
         let (status, content) = match self.whom.ask(Method::POST, "/refresh") {
             Ok(answer) => answer,
-            Err(error) => {
-                complain(error);
-                return Exit::Failed;
-            }
+            Err(error) => return error.told(),
         };
         if status != StatusCode::OK {
             complain(words(&content));

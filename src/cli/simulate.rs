@@ -81,7 +81,10 @@ impl Simulate {
         let served = match served {
             Ok(served) => served,
             Err(error) => {
-                complain(format_args!("cannot simulate at {}: {error}", self.listen));
+                complain(format_args!(
+                    "cannot simulate at {}: {error}; `--listen 127.0.0.1:0` takes a free port",
+                    self.listen
+                ));
                 return Exit::Failed;
             }
         };

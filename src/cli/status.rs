@@ -27,10 +27,7 @@ impl Status {
     pub(super) fn perform(self) -> Exit {
         let content = match self.whom.ask(Method::GET, "/status") {
             Ok((_, content)) => content,
-            Err(error) => {
-                complain(error);
-                return Exit::Failed;
-            }
+            Err(error) => return error.told(),
         };
         let Ok(report) = serde_json::from_slice::<Report>(&content) else {
             complain("what answers at the admin address is not a sidecar of this version");

@@ -50,6 +50,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::answer::pages::Readers;
+use crate::net::listen::Address;
 use crate::net::{serve, upstream};
 use crate::telemetry::log::{self, Format};
 use crate::{guard as guarding, proxy, token};
@@ -115,6 +116,36 @@ impl Source {
     pub fn load(&self) -> Result<Config, Errors> {
         load(self.file.as_deref(), &self.environment)
     }
+
+    /// How to ask a sidecar that runs with this configuration, whatever else is wrong with it by now: its
+    /// state is wanted most when a secret is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Errors`] for a file that is not there, or is no TOML.
+    pub fn contact(&self) -> Result<Contact, Errors> {
+        let document = located(self.file.as_deref(), &self.environment);
+        let document = document.map(|path| Document::load(&path)).transpose()?;
+        let root = document.as_ref().map(Document::parse).transpose()?;
+        let mut reader = Reader::new(document.as_ref(), root.as_ref(), &self.environment);
+        let (guard, listen) = doors(&mut reader);
+        Ok(Contact { admin: listen.admin, guard })
+    }
+
+    /// Whether there is anything to read.
+    pub fn is_empty(&self) -> bool {
+        located(self.file.as_deref(), &self.environment).is_none()
+            && self.environment.overrides().next().is_none()
+    }
+}
+
+/// Where a sidecar can be asked, and what it asks for.
+#[derive(Clone, Debug)]
+pub struct Contact {
+    /// Addresses of its admin listener.
+    pub admin: Vec<Address>,
+    /// What it demands of callers.
+    pub guard: guarding::Config,
 }
 
 /// Reads the configuration from a file (see the [module](self) for which one) and the environment.
@@ -168,16 +199,20 @@ struct Parts {
 }
 
 /// Asks for every key there is. None only after something was refused.
-fn parts(reader: &mut Reader<'_>) -> Option<Parts> {
+/// Who gets in, and where.
+fn doors(reader: &mut Reader<'_>) -> (guarding::Config, Listen) {
     let guard = guard::guard(reader);
-    let listen = listen::listen(
-        reader,
-        listen::Protection {
-            caller_key: reader.gives_secret("guard.caller_key"),
-            accounts: !guard.uids.is_empty() || !guard.gids.is_empty(),
-            hosts: !guard.hosts.is_empty(),
-        },
-    );
+    let protection = listen::Protection {
+        caller_key: reader.gives_secret("guard.caller_key"),
+        accounts: !guard.uids.is_empty() || !guard.gids.is_empty(),
+        hosts: !guard.hosts.is_empty(),
+    };
+    let listen = listen::listen(reader, protection);
+    (guard, listen)
+}
+
+fn parts(reader: &mut Reader<'_>) -> Option<Parts> {
+    let (guard, listen) = doors(reader);
     let caller = transport::caller(reader);
     let proxy = proxy::Config {
         scope_check: guard::scope_check(reader),

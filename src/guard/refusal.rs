@@ -105,9 +105,10 @@ impl Refusal {
             Self::HostMissing | Self::HostRepeated | Self::HostMalformed => {
                 Some("Send one Host, such as localhost:9180.")
             }
-            Self::CallerKeyMissing | Self::CallerKeyWrong => {
-                Some("Send the configured key in the field X-Sidecar-Key, once.")
-            }
+            Self::CallerKeyMissing | Self::CallerKeyWrong => Some(
+                "Send the configured key in the field X-Sidecar-Key, once; a key that was changed \
+                     counts after a restart of the sidecar.",
+            ),
             Self::WebSocket => Some("Use plain requests; the API has no WebSocket."),
             Self::FieldMissing(_) => {
                 Some("Send it with any value; guard.required_field demands it.")

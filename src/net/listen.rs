@@ -68,6 +68,17 @@ impl fmt::Display for Address {
     }
 }
 
+/// What to do about a socket that has no directory, or not ours.
+fn advice(address: &Address, reason: &io::Error) -> &'static str {
+    match (address, reason.kind()) {
+        (Address::Unix(_), io::ErrorKind::NotFound) => "; create its directory first",
+        (Address::Unix(_), io::ErrorKind::PermissionDenied) => {
+            "; choose a directory in which this user may make files"
+        }
+        _ => "",
+    }
+}
+
 /// Why an address could not be listened on.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
@@ -90,7 +101,7 @@ pub enum BindError {
         reason: io::Error,
     },
     /// The system refused for another reason.
-    #[error("cannot listen on {address}: {reason}")]
+    #[error("cannot listen on {address}: {reason}{}", advice(address, reason))]
     Refused {
         /// What was asked for.
         address: Address,

@@ -136,3 +136,11 @@ async fn only_under_its_own_names() {
     }
     assert_eq!(sidecar.page("/else").await.code(), "not_found");
 }
+
+#[tokio::test]
+async fn a_method_that_is_not_for_a_path_is_told_which_are() {
+    let sidecar = Sidecar::with(Credential::PersonalAccessToken).start().await;
+    let reply = sidecar.page("/refresh").await;
+    assert_eq!((reply.status, reply.code().as_str()), (405, "method_not_allowed"));
+    assert_eq!(reply.fields["allow"], "POST");
+}

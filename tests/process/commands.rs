@@ -30,7 +30,7 @@ fn a_wrong_configuration_ends_with_2_and_starts_nothing() {
     let place = Place::rotating(&service, 0.5);
     place.amend("[listen]", "[listne]");
     let texts = ["sidecar.toml:", "listne", "did you mean \"listen\"?"];
-    // `status` says so, too, and asks at the default address: the sidecar may run with an older file.
+    // `status` says so, too, and asks at the address that it finds: the sidecar may run with an older file.
     for (command, code) in [("run", 2), ("check", 2), ("status", 1)] {
         let outcome = Outcome::of(place.command(command));
         outcome.expect(code, &texts);
@@ -179,6 +179,43 @@ fn status_tells_people_and_programs_the_same() {
     assert_eq!(report["traffic"]["answers"], 1);
     sidecar.stop();
     Outcome::of(place.command("status")).expect(1, &["no sidecar answers at", &admin]);
+}
+
+#[test]
+fn status_asks_the_sidecar_that_the_file_means_or_nobody() {
+    let service = Service::quiet();
+    let place = Place::rotating(&service, 0.5);
+    let sidecar = place.run();
+    sidecar.has_token();
+    let admin = sidecar.report().facts.admin[0].clone();
+    place.amend("admin = [\"127.0.0.1:0\"]", &format!("admin = [\"{admin}\"]"));
+    // When a secret is missing its state is wanted most.
+    fs::remove_file(place.path("client_secret")).unwrap();
+    Outcome::of(place.command("status")).expect(0, &["client_secret", "state      active"]);
+    let port = admin.rsplit(':').next().unwrap();
+    for address in [admin.clone(), format!("localhost:{port}"), format!("http://localhost:{port}/")]
+    {
+        let mut command = Command::new(binary());
+        command.args(["status", "--admin", &address]);
+        Outcome::of(command).expect(0, &["state      active"]);
+    }
+    fs::remove_file(place.configuration()).unwrap();
+    for command in ["status", "refresh"] {
+        Outcome::of(place.command(command)).expect(2, &["sidecar.toml", "there is no such configuration file"]);
+    }
+}
+
+#[test]
+fn a_change_that_needs_a_restart_is_told() {
+    let service = Service::quiet();
+    let place = Place::rotating(&service, 0.5);
+    place.amend("[refresh]", "[guard]\nread_only = false\n[refresh]");
+    let sidecar = place.run();
+    sidecar.has_token();
+    place.amend("read_only = false", "read_only = true");
+    let line = sidecar.says("restart to apply it");
+    assert!(line.contains("[guard]") && !line.contains("[listen]"), "{line}");
+    sidecar.stop();
 }
 
 #[test]

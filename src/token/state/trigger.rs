@@ -6,7 +6,7 @@ use crate::clock::{Deadline, Moment};
 
 use super::super::bearer::RefreshToken;
 use super::super::current::Generation;
-use super::super::grant::Seed;
+use super::super::grant::{Grant, Seed};
 use super::super::record::Record;
 use super::doubt::Doubt;
 use super::view::Waiting;
@@ -150,7 +150,9 @@ impl State {
             return;
         }
         self.sent = None;
-        let grant = self.successor(issue, now);
+        // Another token, of which nothing is known but what it says itself.
+        let scope = issue.scope.clone();
+        let grant = Grant { scope, ..self.successor(issue, now) };
         self.trouble = None;
         self.hold(grant, now);
     }

@@ -23,5 +23,9 @@ fn a_401_marks_it_and_every_request_gets_its_401() {
     }
     machine.shows("Ready 1").hears(provided(1)).does("").stands(Standing::Rejected);
     machine.hears(provided(2)).does("Publish Ready 2").stands(Standing::Active);
+    let silent = Issue { refresh: None, scope: None, ..issue(3) };
+    let scope =
+        machine.clone_of().hears(Event::Provided(silent)).state.grant().unwrap().scope.clone();
+    assert_eq!(scope, None, "that of the token before it says nothing");
     machine.hears(Event::Rejected(Generation(1))).does("Settle").stands(Standing::Active);
 }
