@@ -328,7 +328,7 @@ mod tests {
         let known = known();
         assert!(known.len() > 50, "{}", known.len());
         for Known { key, .. } in known {
-            assert!(explanation(&key).is_some(), "config/sidecar.toml lacks {key}");
+            assert!(explanation(key).is_some(), "config/sidecar.toml lacks {key}");
         }
     }
 

@@ -58,9 +58,10 @@ impl Origins {
         if sender == Sender::Local && !fields.get_all(&SEC_FETCH_SITE).iter().all(is_at_home) {
             return Err(Refusal::FetchSite);
         }
-        // Safe requests are exempt, because a link that a person follows sends its page as well.
-        if !head.method.is_safe() && !fields.get_all(REFERER).iter().all(|r| self.refers(fields, r))
-        {
+        // Safe requests are exempt where browsers say the same with `Sec-Fetch-Site`, because a program
+        // may send the page on which it found a link.
+        let matters = !head.method.is_safe() || !is_trustworthy(fields);
+        if matters && !fields.get_all(REFERER).iter().all(|r| self.refers(fields, r)) {
             return Err(Refusal::Referer);
         }
         Ok(Passage::Request)
@@ -90,6 +91,17 @@ impl Origins {
         let mut rests = self.allowed.iter().filter_map(allowed).chain(own(fields, referer));
         rests.any(|rest| matches!(rest.first(), None | Some(b'/' | b'?')))
     }
+}
+
+/// Whether browsers send `Sec-Fetch-Site` there: over plain HTTP to loopback names alone (W3C Secure
+/// Contexts, "potentially trustworthy"). A name such as `sidecar` gets none.
+fn is_trustworthy(fields: &HeaderMap) -> bool {
+    let Some(host) = fields.get(HOST).and_then(|host| host.to_str().ok()) else { return true };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    name.eq_ignore_ascii_case("localhost") || name.starts_with("127.") || name == "[::1]"
 }
 
 /// What passes.
@@ -262,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_referer_is_refused_with_an_unsafe_method_only() {
+    fn a_foreign_referer_is_refused_with_an_unsafe_method() {
         for referer in [
             "http://evil.example/",
             "https://app.example.evil.example/",
@@ -281,6 +293,22 @@ mod tests {
         for referer in ["http://localhost:9181/a", "https://app.example", "https://app.example?a"] {
             let seen = verdict(&origins(Pages::None), Method::POST, &[("referer", referer)]);
             assert_eq!(seen, Ok(()), "{referer}");
+        }
+    }
+
+    #[test]
+    fn where_browsers_do_not_tell_the_site_a_foreign_referer_is_refused_with_get_too() {
+        for (host, expected) in [
+            ("localhost:9181", Ok(())),
+            ("127.0.0.1:9181", Ok(())),
+            ("[::1]:9181", Ok(())),
+            ("sidecar:9181", Err(Refusal::Referer)),
+            ("192.168.0.7", Err(Refusal::Referer)),
+        ] {
+            let request = Request::get("/api/").header("host", host);
+            let request = request.header("referer", "http://evil.example/").body(()).unwrap();
+            let seen = origins(Pages::None).admit(&request.into_parts().0).map(drop);
+            assert_eq!(seen, expected, "{host}");
         }
     }
 

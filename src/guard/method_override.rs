@@ -6,7 +6,7 @@
 use super::target::byte_of;
 
 /// Whether a parameter of the query is named `_method`, as PHP or a more obliging server reads it.
-pub(super) fn is_in(query: &str) -> bool {
+pub fn is_in(query: &str) -> bool {
     query.split(['&', ';']).any(is_override)
 }
 

@@ -35,6 +35,7 @@ use crate::secret::Secret;
 pub use authority::Door;
 pub use caller::CALLER_KEY;
 pub use cross_site::Pages;
+pub use method_override::is_in as asks_for_another_method;
 pub use refusal::Refusal;
 pub use rule::{InvalidRule, Rule};
 pub use target::Flaw;

@@ -103,8 +103,12 @@ impl Refusal {
         }
         let hint = match self {
             Self::HostMissing | Self::HostRepeated | Self::HostMalformed => {
-                Some("Send one Host, such as localhost:9180.")
+                Some("Send one Host: localhost or 127.0.0.1, with the sidecar's port.")
             }
+            Self::Target(Flaw::Hidden | Flaw::Escape | Flaw::Encoding) => Some(
+                "Write dots in the path as they are, and put free text, with whatever has to be \
+                 escaped in it, into the query.",
+            ),
             Self::CallerKeyMissing | Self::CallerKeyWrong => Some(
                 "Send the configured key in the field X-Sidecar-Key, once; a key that was changed \
                      counts after a restart of the sidecar.",

@@ -295,6 +295,10 @@ where
         }
         // An upstream could hide in it what does not pass in a field; callers ignore it (RFC 9112 §4).
         response.extensions_mut().remove::<ReasonPhrase>();
+        if response.status().canonical_reason().is_none() {
+            // hyper would write a word of its own.
+            response.extensions_mut().insert(ReasonPhrase::from_static(b""));
+        }
         if self.sweep.is_draining() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }

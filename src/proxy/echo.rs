@@ -27,16 +27,17 @@ impl Lookout {
         while let Some(name) = echo(fields, token) {
             fields.remove(&name);
             counters.echoed();
-            self.tell(&name);
+            self.tell(&name, token);
         }
     }
 
-    fn tell(&self, name: &http::HeaderName) {
+    fn tell(&self, name: &http::HeaderName, token: &Bearer) {
         let now = clock::now();
         if self.told.get().is_none_or(|told| now.since(told) >= PAUSE) {
             self.told.set(Some(now));
+            let shown = if token.is_in_name(name.as_str()) { "(its name)" } else { name.as_str() };
             tracing::warn!(
-                field = %name,
+                field = %shown,
                 "the upstream repeated the token in a field of its response, which was removed"
             );
         }
@@ -47,7 +48,10 @@ impl Lookout {
 const PAUSE: Duration = Duration::from_secs(60);
 
 fn echo(fields: &HeaderMap, token: &Bearer) -> Option<http::HeaderName> {
-    let (name, _) = fields.iter().find(|(_, value)| token.is_in(value.as_bytes()))?;
+    let repeats = |name: &http::HeaderName, value: &http::HeaderValue| {
+        token.is_in(value.as_bytes()) || token.is_in_name(name.as_str())
+    };
+    let (name, _) = fields.iter().find(|(name, value)| repeats(name, value))?;
     Some(name.clone())
 }
 
@@ -70,12 +74,14 @@ mod tests {
             ("x-many", "harmless"),
             ("x-many", "canary"),
             ("location", "/login?token=canary"),
+            ("link", "</a?b=can%61ry>"),
+            ("x-canary", "1"),
             ("x-other", "canar"),
         ] {
             fields.append(name, HeaderValue::from_static(value));
         }
         Lookout::default().clean(&mut fields, &token, &meter.core());
         assert_eq!(fields.keys().collect::<Vec<_>>(), ["x-other"]);
-        assert_eq!(meter.totals().echoes, 3);
+        assert_eq!(meter.totals().echoes, 5);
     }
 }

@@ -5,6 +5,7 @@
 
 mod access;
 pub mod core;
+mod cover;
 mod echo;
 pub mod fields;
 mod replay;

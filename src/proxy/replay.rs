@@ -90,6 +90,14 @@ impl<C> Tape<C> {
         self.0.as_ref().is_none_or(|recording| recording.borrow().is_whole())
     }
 
+    /// Whether all of the content, by the length that was told, can be kept.
+    pub(super) fn fits(&self) -> bool {
+        self.0.as_ref().is_none_or(|recording| {
+            let recording = recording.borrow();
+            recording.length.is_some_and(|length| length <= recording.limit as u64)
+        })
+    }
+
     /// What to tell a caller that failed to send its content.
     pub(super) fn failure(&self) -> Option<Answer> {
         match self.0.as_ref()?.borrow().state {

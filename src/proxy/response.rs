@@ -181,12 +181,15 @@ fn relative<'a>(location: &'a str, origin: &Origin) -> Option<&'a str> {
         && target.port_u16().unwrap_or(default) == origin.port();
     let (_, rest) = location.split_once("://")?;
     let path = rest.find(['/', '?', '#']).map_or("/", |start| &rest[start..]);
-    // `//host` would be another origin, and without a path there is nothing to be relative to.
-    (is_ours && path.starts_with('/') && !path.starts_with("//")).then_some(path)
+    // `//host` would be another origin, and browsers take `\` for `/` and skip tabs and line ends
+    // (WHATWG URL); without a path there is nothing to be relative to.
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    (is_ours && is_plain && path.starts_with('/') && !path.starts_with("//")).then_some(path)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use url::Url;
 
     use super::*;
@@ -213,11 +216,25 @@ mod tests {
             "http://api.example/a",
             "https://api.example:8443/a",
             "https://api.example//evil.example",
+            "https://api.example/\\evil.example/x",
+            "https://api.example/a\\..\\evil.example",
             "https://api.example?a",
             "/login",
             "//api.example/a",
         ] {
             assert_eq!(moved(location), location);
+        }
+    }
+
+    proptest! {
+        /// Whatever a browser makes of it, it stays with the sidecar.
+        #[test]
+        fn no_redirect_within_the_upstream_leads_elsewhere(rest in "[/\\\\a.@:%?#\t ]{0,12}") {
+            let here = Url::parse("http://localhost:9180/api/").unwrap();
+            let there = moved(&format!("https://api.example{rest}"));
+            if let Ok(target) = here.join(&there) && !there.starts_with("https:") {
+                prop_assert_eq!(target.origin(), here.origin(), "{}", there);
+            }
         }
     }
 }

@@ -16,26 +16,26 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, request};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, request};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::Config;
 use super::access::Entry;
+use super::cover::cover;
 use super::echo::Lookout;
 use super::fields::passes_in_requests;
 use super::replay::{self, Playback, Tape};
 use super::request::Outbound;
 use super::response::{self, Body, Cleaned, cleaned, tell_not_replayed};
-use super::{Config, ScopeCheck};
 use crate::account::Account;
 use crate::answer::pages::preflight;
 use crate::answer::{Answer, Code};
 use crate::guard::{Admitted, CALLER_KEY};
 use crate::net::serve::Content;
 use crate::net::upstream::{Failure, Freshness, Pool};
-use crate::scope::Right;
 use crate::telemetry::{Counters, Origin};
 use crate::token::current::{Access, Bearer, CurrentToken, Unavailable, Verdict};
 
@@ -76,6 +76,10 @@ impl Proxy {
     /// Drops fields of a response that have the token in them.
     pub(super) fn clean_echoes(&self, fields: &mut HeaderMap, token: &Bearer) {
         self.lookout.clean(fields, token, &self.counters);
+        // Another request may have brought a newer one to the upstream meanwhile.
+        if let Some(newer) = self.current.newer_than(token.generation()) {
+            self.lookout.clean(fields, &newer, &self.counters);
+        }
     }
 
     /// Forwards a request and brings the answer: the upstream's, or ours if there is none.
@@ -134,7 +138,7 @@ impl Proxy {
         entry: &mut Entry,
     ) -> Result<Cleaned, Answer> {
         let bearer = self.bearer().await?;
-        self.cover(&head.method, &bearer)?;
+        cover(self.config.scope_check, &head, &bearer)?;
         if let Some(field) = &self.config.required_field {
             head.headers.remove(field);
         }
@@ -142,27 +146,6 @@ impl Proxy {
         let tape = Tape::of(content, self.config.replay_limit);
         let response = self.authorised(&outbound, &tape, bearer, entry).await?;
         cleaned(response, self.pool.origin())
-    }
-
-    /// Spares a request that the upstream would refuse anyway, and the rate limit with it.
-    fn cover(&self, method: &Method, bearer: &Bearer) -> Result<(), Answer> {
-        let rights = match self.config.scope_check {
-            ScopeCheck::Token => bearer.rights(),
-            ScopeCheck::Operator(rights) => rights,
-            ScopeCheck::Off => return Ok(()),
-        };
-        match Right::needed_for(method) {
-            Some(right) if !rights.include(right) => {
-                let right = right.as_str();
-                Err(Answer::new(Code::Scope)
-                    .message(format!("{method} takes the scope {right}, which the token lacks."))
-                    .hint(format!(
-                        "Get a token with the scope {right}; or, if the API grants this without it, \
-                         set guard.check_scope = false."
-                    )))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// The token to use: one atomic load, unless an exchange is on the wire.
@@ -247,7 +230,9 @@ impl Proxy {
         bearer: &Bearer,
     ) -> Result<Response<response::Content>, Answer> {
         let freshness = match outbound.method().is_idempotent() {
-            true => Freshness::Any,
+            true if tape.fits() => Freshness::Any,
+            // It could not be sent again, so it must not meet a connection that has died at rest.
+            true => Freshness::New,
             false => Freshness::Checked,
         };
         let request = outbound.carrying(bearer, tape);

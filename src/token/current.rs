@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 use http::HeaderValue;
 use memchr::memmem;
+use percent_encoding::percent_decode;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::scope::Rights;
@@ -90,11 +91,30 @@ impl Bearer {
         self.rights
     }
 
-    /// Whether `text` has the token in it.
+    /// Whether `text` has the token in it, as it is or percent-encoded.
     pub fn is_in(&self, text: &[u8]) -> bool {
-        let token = self.field.as_bytes().strip_prefix(SCHEME.as_bytes()).unwrap_or_default();
+        let token = self.token();
         // Most fields are shorter than any token.
-        !token.is_empty() && text.len() >= token.len() && memmem::find(text, token).is_some()
+        if token.is_empty() || text.len() < token.len() {
+            return false;
+        }
+        let encoded = || {
+            let decoded: Vec<u8> = percent_decode(text).collect();
+            decoded.len() < text.len() && memmem::find(&decoded, token).is_some()
+        };
+        memmem::find(text, token).is_some() || encoded()
+    }
+
+    /// Whether the name of a field, which has no capital letters, has the token in it.
+    pub fn is_in_name(&self, name: &str) -> bool {
+        let token = self.token();
+        !token.is_empty()
+            && name.len() >= token.len()
+            && memmem::find(name.as_bytes(), &token.to_ascii_lowercase()).is_some()
+    }
+
+    fn token(&self) -> &[u8] {
+        self.field.as_bytes().strip_prefix(SCHEME.as_bytes()).unwrap_or_default()
     }
 }
 

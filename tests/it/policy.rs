@@ -191,6 +191,15 @@ async fn what_the_token_is_not_good_for_costs_the_upstream_nothing() {
     }
 }
 
+#[tokio::test]
+async fn a_post_that_asks_for_another_method_takes_the_right_to_everything() {
+    let sidecar = scoped("read write").await;
+    for target in ["/api/v2/tasks?_method=DELETE", "/api/v2/tasks?a=b&%5Fmethod=delete"] {
+        assert_eq!(ask(&sidecar, "POST", target).await, (403, "scope".into()), "{target}");
+    }
+    assert_eq!(sidecar.service.journal().api_requests(), 0);
+}
+
 /// What a proxy whose token has these rights says to a method, and whether it asked the upstream.
 async fn told(rights: Rights, check: ScopeCheck, method: &str) -> (Reply, usize) {
     let upstream = Upstream::plain(|_| async { Response::new(full("")) }).await;

@@ -201,7 +201,8 @@ fn status_asks_the_sidecar_that_the_file_means_or_nobody() {
     }
     fs::remove_file(place.configuration()).unwrap();
     for command in ["status", "refresh"] {
-        Outcome::of(place.command(command)).expect(2, &["sidecar.toml", "there is no such configuration file"]);
+        Outcome::of(place.command(command))
+            .expect(2, &["sidecar.toml", "there is no such configuration file"]);
     }
 }
 
