@@ -338,7 +338,7 @@ mod tests {
         for Known { key, expected } in known() {
             let Some((_, range)) = expected.split_once(" from ") else { continue };
             let range = range.split(',').next().unwrap_or(range);
-            let told = explanation(&key).unwrap_or_default();
+            let told = explanation(key).unwrap_or_default();
             assert!(told.contains(range), "{key}: {range} is not in {told}");
             ranges += 1;
         }
