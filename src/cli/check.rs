@@ -105,12 +105,11 @@ async fn checked(config: Config, online: bool) -> Result<(), Failure> {
 /// Whether `run` could make the directory: the nearest one above that is there must let it.
 fn makeable(directory: &Path) -> Result<(), Failure> {
     let above = directory.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    let (shown, place) = (directory.display(), above.display());
     rustix::fs::access(above, Permitted::WRITE_OK | Permitted::EXEC_OK).map_err(|error| {
-        let shown = (directory.display(), above.display());
         format!(
-            "the state directory {} is not there, and this user may not make it in {} ({error}): create \
-             it, or set state.directory",
-            shown.0, shown.1
+            "the state directory {shown} is not there, and this user may not make it in {place} \
+             ({error}): create it, or set state.directory"
         )
         .into()
     })

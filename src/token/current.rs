@@ -4,6 +4,7 @@
 //! allocated or formatted on that way. Only requests that meet an exchange or a 401 take the slow way:
 //! they wait for the refresher's word. The refresher alone holds the [`Publisher`].
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -98,11 +99,10 @@ impl Bearer {
         if token.is_empty() || text.len() < token.len() {
             return false;
         }
-        let encoded = || {
-            let decoded: Vec<u8> = percent_decode(text).collect();
-            decoded.len() < text.len() && memmem::find(&decoded, token).is_some()
-        };
-        memmem::find(text, token).is_some() || encoded()
+        // Borrowed, and searched once, where there is no escape.
+        let decoded = Cow::from(percent_decode(text));
+        let is_encoded = matches!(decoded, Cow::Owned(_));
+        memmem::find(text, token).is_some() || is_encoded && memmem::find(&decoded, token).is_some()
     }
 
     /// Whether the name of a field, which has no capital letters, has the token in it.

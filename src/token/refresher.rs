@@ -37,13 +37,6 @@ const NAP: Duration = Duration::from_secs(1);
 /// the wire has its own limit, and is waited for as long as it takes.
 const LAST_WRITE: Duration = Duration::from_secs(65);
 
-/// Whether the drain has begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Life {
-    Going,
-    Ending,
-}
-
 /// The refresher's ends for the rest of the program.
 #[derive(Clone, Debug)]
 pub struct Handle {
@@ -120,17 +113,13 @@ impl Refresher {
         self.status.borrow().log();
         self.decide(Event::Tick);
         let (mut ending, mut ended) = (pin!(drain.began()), pin!(end.began()));
-        let mut life = Life::Going;
         // Of its own, so that no crowd of reports keeps it from ringing.
         let mut alarm = pin!(tokio::time::sleep(self.nap()));
         loop {
-            let goes_on = life == Life::Going || self.state.must_finish();
+            let goes_on = !self.state.is_ending() || self.state.must_finish();
             tokio::select! {
                 Some(done) = self.operations.join_next() => self.finished(done),
-                _ = &mut ending, if life == Life::Going => {
-                    life = Life::Ending;
-                    self.decide(Event::Ending);
-                }
+                _ = &mut ending, if !self.state.is_ending() => self.decide(Event::Ending),
                 Some(report) = self.reports.recv() => self.rejected(report),
                 Some(order) = self.orders.recv() => self.order(order),
                 () = &mut alarm, if goes_on => self.wake().await,

@@ -69,8 +69,13 @@ impl State {
         if !self.is_rotating() || !self.policy.retry_in_doubt || self.doubt().is_some() {
             return;
         }
+        self.take_for_doubtful(Stage::Unlikely, Doubtful::Silence);
+    }
+
+    /// The exchange that was announced is in doubt from now on.
+    fn take_for_doubtful(&mut self, stage: Stage, doubtful: Doubtful) {
         let doubt = Doubt::about(self.refresh_token(), &self.record, None);
-        *self.doubt_mut() = doubt.map(|doubt| Doubt { stage: Stage::Unlikely, ..doubt });
+        *self.doubt_mut() = doubt.map(|doubt| Doubt { stage, doubtful, ..doubt });
     }
 
     /// Whether it is still to be found out if the token is spent.
@@ -112,8 +117,7 @@ impl State {
             self.rest(actions);
             return;
         }
-        let doubt = Doubt::about(self.refresh_token(), &self.record, None);
-        *self.doubt_mut() = doubt.map(|doubt| Doubt { doubtful, ..doubt });
+        self.take_for_doubtful(Stage::Open, doubtful);
         self.trouble = Some(why.clone());
         if self.oracle_is_usable(now) {
             self.ask_oracle(None, actions);

@@ -286,6 +286,11 @@ impl State {
         self.grant.is_some() && !self.is_expired(now)
     }
 
+    /// Whether the end has begun.
+    pub fn is_ending(&self) -> bool {
+        self.life == Life::Ending
+    }
+
     /// Whether a request is on the wire whose answer cannot be had again.
     pub fn is_sending(&self) -> bool {
         self.phase == Phase::Sending
