@@ -20,6 +20,9 @@ use std::num::NonZero;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
+use crate::admin::configuration::Configuration;
 use crate::admin::{Facts, Sources};
 use crate::clock;
 use crate::config::{Chosen, Config, Listen, Source};
@@ -118,7 +121,9 @@ impl App {
     pub fn start(mut self) -> Result<Running, StartError> {
         let (drainer, drain) = drain::channel();
         let (control_end, end) = drain::channel();
-        let sources = self.sources(&drain);
+        let (configuration, seen) =
+            watch::channel(Configuration::read(clock::now().wall(), Vec::new()));
+        let sources = self.sources(&drain, seen);
         let files = SocketFiles::of(&self.proxy, &self.admin);
         let cores = self.cores(&drain)?;
         let fixed = Fixed::of(&self.config);
@@ -129,6 +134,7 @@ impl App {
                 watched: self.config.watched,
                 orders: sources.orders.clone(),
                 fixed,
+                configuration,
             },
             refresher: self.refresher,
             drain,
@@ -143,7 +149,7 @@ impl App {
         Ok(Running { drainer, within, threads, control, control_end, sources, files })
     }
 
-    fn sources(&self, drain: &Drain) -> Sources {
+    fn sources(&self, drain: &Drain, configuration: watch::Receiver<Configuration>) -> Sources {
         let written = |listeners: &[Listeners]| {
             listeners.iter().map(|listeners| listeners.address.to_string()).collect()
         };
@@ -160,6 +166,7 @@ impl App {
             token: self.handle.status.clone(),
             meter: self.meter.clone(),
             drain: drain.clone(),
+            configuration,
             orders: self.handle.orders.clone(),
         }
     }

@@ -3,9 +3,11 @@
 //! A path on the proxied port would be ambiguous, and a probe must not cost budget. Nothing here dials
 //! anybody: an upstream that is down is no reason to restart every sidecar at once.
 
+pub mod configuration;
 mod health;
 mod refresh;
 mod status;
+mod verdict;
 
 use std::sync::Arc;
 
@@ -23,6 +25,9 @@ use crate::token::order::Order;
 use crate::token::status::Status;
 
 pub use status::{Facts, Report};
+pub use verdict::{Mood, Verdict};
+
+use configuration::Configuration;
 
 /// What the admin pages show and whom they give orders to.
 #[derive(Clone, Debug)]
@@ -35,6 +40,8 @@ pub struct Sources {
     pub meter: Meter,
     /// Whether the sidecar is stopping.
     pub drain: Drain,
+    /// What it runs with.
+    pub configuration: watch::Receiver<Configuration>,
     /// The refresher's ear.
     pub orders: mpsc::Sender<Order>,
 }

@@ -8,8 +8,11 @@ use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Sources;
+use super::configuration::Configuration;
+use super::{Sources, Verdict};
 use crate::telemetry::Totals;
+use crate::telemetry::history::Minute;
+use crate::telemetry::rate_limit::RateLimit;
 use crate::token::status::Status;
 
 /// What does not change while the process runs.
@@ -38,6 +41,8 @@ pub struct Report {
     pub ready: bool,
     /// Whether the sidecar is stopping.
     pub draining: bool,
+    /// The whole of it in one sentence.
+    pub verdict: Verdict,
     /// What does not change.
     #[serde(flatten)]
     pub facts: Facts,
@@ -45,6 +50,12 @@ pub struct Report {
     pub token: Status,
     /// What was counted since the start.
     pub traffic: Totals,
+    /// The last hour, the oldest minute first.
+    pub history: Vec<Minute>,
+    /// What the API says of its rate limit, if it said anything.
+    pub rate_limit: Option<RateLimit>,
+    /// What the sidecar runs with.
+    pub configuration: Configuration,
 }
 
 impl Sources {
@@ -56,9 +67,13 @@ impl Sources {
             format: 1,
             ready: token.is_ready() && !draining,
             draining,
+            verdict: Verdict::of(&token, draining),
             facts: self.facts.clone(),
             token,
             traffic: self.meter.totals(),
+            history: Vec::new(),
+            rate_limit: None,
+            configuration: self.configuration.borrow().clone(),
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
+use crate::admin::configuration::Configuration;
+use crate::clock;
 use crate::config::{Config, Source, Watched};
 use crate::token::order::Order;
 
@@ -15,6 +17,8 @@ pub(super) struct Reload {
     pub(super) orders: mpsc::Sender<Order>,
     /// What runs, and cannot be changed without a restart.
     pub(super) fixed: Fixed,
+    /// For everybody who asks what is in use.
+    pub(super) configuration: watch::Sender<Configuration>,
 }
 
 /// The sections of a configuration that are used at the start alone, each in a form that tells a change
@@ -78,10 +82,15 @@ impl Reload {
                 if self.orders.send(order).await.is_err() {
                     tracing::debug!("the refresher has ended; the change is for the next start");
                 }
+                // Told after the order: who sees it may rely on it.
+                let read = Configuration::read(clock::now().wall(), Vec::new());
+                let restart = sections.into_iter().map(str::to_owned).collect();
+                self.configuration.send_replace(Configuration { restart, ..read });
             }
             Err(errors) => {
                 let watched = std::mem::take(&mut self.watched);
                 self.watched = watched.into_iter().map(Watched::looked_at).collect();
+                self.configuration.send_modify(|seen| seen.trouble = Some(errors.to_string()));
                 tracing::error!(
                     %errors,
                     "a file changed, but the configuration is invalid now: the old one stays in use"

@@ -3,9 +3,11 @@
 //! Counting must cost nothing on the way of a request, so every proxy core owns a [`Counters`] that no
 //! other core writes; the [`Meter`] adds them up when somebody asks.
 
+pub mod history;
 pub mod log;
 pub mod panics;
 mod printable;
+pub mod rate_limit;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

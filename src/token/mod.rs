@@ -6,6 +6,7 @@
 pub mod bearer;
 pub mod claims;
 pub mod current;
+pub mod ended;
 pub mod endpoint;
 pub mod grant;
 mod operation;

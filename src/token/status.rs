@@ -8,6 +8,7 @@ use crate::scope::ScopeSet;
 use crate::secret::Fingerprint;
 
 use super::current::{Access, Generation};
+use super::ended::Ended;
 use super::state::{Loss, Standing, State};
 
 /// The refresher's state for people and programs. It holds no secret.
@@ -35,6 +36,8 @@ pub struct Status {
     pub scope: Option<ScopeSet>,
     /// How many exchanges brought a new token since the start.
     pub rotations: u64,
+    /// The last exchanges, the oldest first.
+    pub exchanges: Vec<Ended>,
     /// Why the grant was lost, when it was.
     pub loss: Option<Loss>,
     /// What went wrong last and what to do, until something goes right.
@@ -85,6 +88,7 @@ impl Status {
                 .map(|grant| grant.refresh_issued),
             scope: grant.and_then(|grant| grant.scope.clone()),
             rotations,
+            exchanges: Vec::new(),
             loss: state.loss(),
             trouble: state.trouble().or(state.standing().advice()).map(str::to_owned),
         }

@@ -98,15 +98,19 @@ async fn the_report_keeps_its_shape() {
         keys(&page),
         [
             "admin",
+            "configuration",
             "credential",
             "draining",
             "format",
+            "history",
             "proxy",
+            "rate_limit",
             "ready",
             "started_at",
             "token",
             "traffic",
             "upstream",
+            "verdict",
             "version",
         ]
     );

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use webwork_sidecar::admin::configuration::Configuration;
 use webwork_sidecar::admin::{Report, Sources};
 use webwork_sidecar::app::Running;
 use webwork_sidecar::config::{Config, Errors};
@@ -128,6 +129,17 @@ impl Sidecar {
 
     pub(crate) fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    /// What is in use of what the files say.
+    pub(crate) fn configuration(&self) -> Configuration {
+        self.sources.configuration.borrow().clone()
+    }
+
+    /// Waits until the files were read again, with this result, and passed on.
+    pub(crate) async fn until_configured(&self, said: impl Fn(&Configuration) -> bool) {
+        let mut seen = self.sources.configuration.clone();
+        soon(seen.wait_for(|it| said(it))).await.unwrap();
     }
 
     /// Waits until the refresher says so.
