@@ -13,6 +13,7 @@ use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_A
 use http::{HeaderName, Response, StatusCode};
 use serde_json::json;
 
+mod all;
 pub mod pages;
 
 /// `error.code` of an answer: stable, for programs and for the troubleshooting table.

@@ -17,6 +17,7 @@ mod sockets;
 
 use std::io;
 use std::num::NonZero;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -33,7 +34,10 @@ use crate::net::serve::{Limit, Terms};
 use crate::net::tls::{Trust, TrustError};
 use crate::proxy::core::Core;
 use crate::telemetry::Meter;
-use crate::token::refresher::{Handle, Refresher};
+use crate::telemetry::history::History;
+use crate::telemetry::pulse::Pulses;
+use crate::token::handle::Handle;
+use crate::token::refresher::Refresher;
 use crate::token::setup::SetupError;
 
 use control::{Admin, Control};
@@ -69,6 +73,7 @@ pub struct App {
     trust: Trust,
     proxy: Vec<Listeners>,
     admin: Vec<Listeners>,
+    health: Vec<Listeners>,
     refresher: Refresher,
     handle: Handle,
     meter: Meter,
@@ -97,10 +102,13 @@ impl App {
         let trust = Trust::load(config.upstream.ca_file.as_deref())?;
         let upstream = config.upstream.dial(trust.clone());
         let (refresher, handle) = Refresher::new(config.token.clone(), trust.clone(), upstream)?;
-        let Listen { proxy, proxy_chosen, admin, admin_chosen, permissions } = &config.listen;
+        let Listen { proxy, proxy_chosen, admin, admin_chosen, health, permissions } =
+            &config.listen;
         let proxy = bind(proxy, *proxy_chosen, cores(), permissions)?;
         let admin = bind(admin, *admin_chosen, NonZero::<usize>::MIN, permissions)?;
-        Ok(Self { config, source, trust, proxy, admin, refresher, handle, meter: Meter::default() })
+        let health = bind(health, Chosen::Explicit, NonZero::<usize>::MIN, permissions)?;
+        let meter = Meter::default();
+        Ok(Self { config, source, trust, proxy, admin, health, refresher, handle, meter })
     }
 
     /// The addresses that callers use, with the ports that the system chose.
@@ -111,6 +119,11 @@ impl App {
     /// The addresses of the admin listener.
     pub fn admin_addresses(&self) -> impl Iterator<Item = &Address> {
         self.admin.iter().map(|listeners| &listeners.address)
+    }
+
+    /// The addresses of the health listener.
+    pub fn health_addresses(&self) -> impl Iterator<Item = &Address> {
+        self.health.iter().map(|listeners| &listeners.address)
     }
 
     /// Starts the threads.
@@ -124,11 +137,20 @@ impl App {
         let (configuration, seen) =
             watch::channel(Configuration::read(clock::now().wall(), Vec::new()));
         let sources = self.sources(&drain, seen);
-        let files = SocketFiles::of(&self.proxy, &self.admin);
-        let cores = self.cores(&drain)?;
+        let files = SocketFiles::of(&[&self.proxy, &self.admin, &self.health]);
+        let pulses = sources.pulses.clone();
+        let cores = self.cores(&drain, &pulses)?;
         let fixed = Fixed::of(&self.config);
         let control = Control {
-            admin: Admin::new(&self.config, &mut self.admin, &sources, end.clone())?,
+            admin: Admin::new(
+                &self.config,
+                (&mut self.admin, &mut self.health),
+                &sources,
+                end.clone(),
+            )?,
+            history: sources.history.clone(),
+            meter: self.meter,
+            pulse: pulses.of("refresher"),
             reload: Reload {
                 source: self.source,
                 watched: self.config.watched,
@@ -167,15 +189,18 @@ impl App {
             meter: self.meter.clone(),
             drain: drain.clone(),
             configuration,
+            history: History::begin(clock::wall()),
+            pulses: Pulses::default(),
+            durations: Arc::clone(&self.handle.durations),
             orders: self.handle.orders.clone(),
         }
     }
 
     /// One core for each CPU, each with a socket of every address.
-    fn cores(&mut self, drain: &Drain) -> Result<Vec<Core>, StartError> {
+    fn cores(&mut self, drain: &Drain, pulses: &Pulses) -> Result<Vec<Core>, StartError> {
         let limit = Limit::new(&self.config.caller);
         let mut cores = Vec::new();
-        for _ in 0..self.proxy.first().map_or(0, |listeners| listeners.sockets.len()) {
+        for number in 0..self.proxy.first().map_or(0, |listeners| listeners.sockets.len()) {
             let terms = Terms {
                 config: self.config.caller.clone(),
                 limit: limit.clone(),
@@ -189,6 +214,7 @@ impl App {
                 upstream: self.config.upstream.clone(),
                 trust: self.trust.clone(),
                 current: self.handle.current.clone(),
+                pulse: pulses.of(format!("core-{number}")),
             });
         }
         Ok(cores)

@@ -5,7 +5,7 @@
 //! So a [`Moment`] holds both the wall clock and the boot clock (which counts suspend), and a
 //! [`Deadline`] is due as soon as *either* of them says so: a clock set back never extends a token.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -46,6 +46,23 @@ impl Moment {
     /// Time passed since `earlier` by the boot clock; zero if that lies ahead.
     pub fn since(self, earlier: Self) -> Duration {
         self.boot.saturating_sub(earlier.boot)
+    }
+}
+
+/// Measures a span of this process: it stands still while the host sleeps, as the process does.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts one.
+    #[expect(clippy::disallowed_methods, reason = "the home of the clocks")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Time since the start.
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
     }
 }
 
@@ -100,8 +117,9 @@ fn shifted(wall: Timestamp, span: Duration) -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
+/// Reads the wall clock alone, where a moment is for people and nothing is measured.
 #[expect(clippy::disallowed_methods, reason = "the home of the wall clock")]
-fn wall() -> Timestamp {
+pub fn wall() -> Timestamp {
     Timestamp::now()
 }
 

@@ -1,4 +1,6 @@
-//! Two questions with one-word answers, for probes.
+//! Three questions with one-word answers, for probes. Nobody is called to answer them: memory is enough.
+//!
+//! On the listener for health alone the word is the whole answer; on the admin listener the reason follows.
 
 use std::sync::Arc;
 
@@ -6,24 +8,109 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::Sources;
+use crate::telemetry::pulse::PATIENCE;
+use crate::token::current::Generation;
 use crate::token::state::Standing;
+use crate::token::status::{Availability, Status};
 
-/// Answers 200 as long as the control loop turns: restart the process if it does not.
-pub(super) async fn healthz() -> &'static str {
-    "ok\n"
+/// What a probe is told: a status code, a word, and the reason.
+struct Told {
+    status: StatusCode,
+    word: &'static str,
+    reason: Option<String>,
 }
 
-/// Answers 200 when a request would find a token and the sidecar is not stopping, else 503 with the
-/// reason. It looks at memory only.
-pub(super) async fn readyz(State(sources): State<Arc<Sources>>) -> (StatusCode, String) {
+/// Answers 200 once a usable credential was seen or a person is awaited who provides one, and stays so:
+/// what depends on the sidecar may start.
+fn startup(sources: &Sources) -> Told {
+    let status = sources.token.borrow();
+    if has_started(&status) {
+        return Told::yes("started");
+    }
+    Told::no("starting", status.trouble.clone())
+}
+
+/// Answers 200 as long as every loop of the process turns: restart the process if one does not.
+fn liveness(sources: &Sources) -> Told {
+    match sources.pulses.silent(PATIENCE).filter(|_| !sources.drain.has_begun()) {
+        None => Told::yes("alive"),
+        Some(name) => Told::no("stuck", Some(format!("{name} gives no sign of life"))),
+    }
+}
+
+/// Answers 200 when a request would find a token and the sidecar is not stopping. An upstream that is
+/// down changes nothing: taking every sidecar out of service would not bring it back.
+fn readiness(sources: &Sources) -> Told {
     let status = sources.token.borrow();
     if sources.drain.has_begun() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "not ready: stopping\n".into());
+        return Told::no("not ready", Some("stopping".into()));
     }
     if status.is_ready() {
-        let detail = if status.state == Standing::Unsaved { " (degraded: unsaved)" } else { "" };
-        return (StatusCode::OK, format!("ready{detail}\n"));
+        let degraded = (status.state == Standing::Unsaved).then(|| "degraded: unsaved".into());
+        return Told { reason: degraded, ..Told::yes("ready") };
     }
-    let reason = status.trouble.as_deref().unwrap_or("the first token is still being obtained");
-    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n"))
+    let pending = || "the first token is still being obtained".into();
+    Told::no("not ready", Some(status.trouble.clone().unwrap_or_else(pending)))
+}
+
+/// A token that was there once does not come too late any more, and a person cannot sign in at a process
+/// that is restarted because nobody has signed in.
+pub(super) fn has_started(status: &Status) -> bool {
+    let awaits_a_person = matches!(
+        status.state,
+        Standing::SignedOut | Standing::Lost | Standing::Misconfigured | Standing::Rejected
+    );
+    awaits_a_person
+        || status.generation > Generation::default()
+        || matches!(status.token, Availability::Ready | Availability::Hold)
+}
+
+impl Told {
+    fn yes(word: &'static str) -> Self {
+        Self { status: StatusCode::OK, word, reason: None }
+    }
+
+    fn no(word: &'static str, reason: Option<String>) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, word, reason }
+    }
+
+    fn word(self) -> (StatusCode, String) {
+        (self.status, format!("{}\n", self.word))
+    }
+
+    fn whole(self) -> (StatusCode, String) {
+        let Self { status, word, reason } = self;
+        let reason = match (status, reason) {
+            (_, None) => String::new(),
+            (StatusCode::OK, Some(reason)) => format!(" ({reason})"),
+            (_, Some(reason)) => format!(": {reason}"),
+        };
+        (status, format!("{word}{reason}\n"))
+    }
+}
+
+type Answer = (StatusCode, String);
+
+pub(super) async fn startupz(State(sources): State<Arc<Sources>>) -> Answer {
+    startup(&sources).whole()
+}
+
+pub(super) async fn livez(State(sources): State<Arc<Sources>>) -> Answer {
+    liveness(&sources).whole()
+}
+
+pub(super) async fn readyz(State(sources): State<Arc<Sources>>) -> Answer {
+    readiness(&sources).whole()
+}
+
+pub(super) async fn plain_startupz(State(sources): State<Arc<Sources>>) -> Answer {
+    startup(&sources).word()
+}
+
+pub(super) async fn plain_livez(State(sources): State<Arc<Sources>>) -> Answer {
+    liveness(&sources).word()
+}
+
+pub(super) async fn plain_readyz(State(sources): State<Arc<Sources>>) -> Answer {
+    readiness(&sources).word()
 }

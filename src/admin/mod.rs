@@ -5,6 +5,7 @@
 
 pub mod configuration;
 mod health;
+mod metrics;
 mod refresh;
 mod status;
 mod verdict;
@@ -21,6 +22,9 @@ use tokio::sync::{mpsc, watch};
 use crate::answer::{Answer, Code};
 use crate::net::drain::Drain;
 use crate::telemetry::Meter;
+use crate::telemetry::histogram::Histogram;
+use crate::telemetry::history::History;
+use crate::telemetry::pulse::Pulses;
 use crate::token::order::Order;
 use crate::token::status::Status;
 
@@ -38,6 +42,12 @@ pub struct Sources {
     pub token: watch::Receiver<Status>,
     /// What was counted.
     pub meter: Meter,
+    /// The last hour.
+    pub history: History,
+    /// How long exchanges took.
+    pub durations: Arc<Histogram>,
+    /// Signs of life of all loops.
+    pub pulses: Pulses,
     /// Whether the sidecar is stopping.
     pub drain: Drain,
     /// What it runs with.
@@ -49,8 +59,10 @@ pub struct Sources {
 /// The paths of the admin listener.
 pub fn router(sources: Sources) -> Router {
     Router::new()
-        .route("/healthz", get(health::healthz))
+        .route("/startupz", get(health::startupz))
+        .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics))
         .route("/status", get(status::status))
         .route("/refresh", post(refresh::refresh))
         .fallback(unknown)
@@ -59,8 +71,26 @@ pub fn router(sources: Sources) -> Router {
         .with_state(Arc::new(sources))
 }
 
+/// The paths of the listener for health alone.
+pub fn health_router(sources: Sources) -> Router {
+    Router::new()
+        .route("/startupz", get(health::plain_startupz))
+        .route("/livez", get(health::plain_livez))
+        .route("/readyz", get(health::plain_readyz))
+        .fallback(unknown_health)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(0))
+        .with_state(Arc::new(sources))
+}
+
+async fn unknown_health() -> Response<Body> {
+    let paths = "The health listener has /startupz, /livez and /readyz.";
+    Answer::new(Code::NotFound).message(paths).into_response().map(Body::from)
+}
+
 async fn unknown() -> Response<Body> {
-    let paths = "The admin listener has /healthz, /readyz, /status and POST /refresh.";
+    let paths =
+        "The admin listener has /startupz, /livez, /readyz, /status, /metrics and POST /refresh.";
     Answer::new(Code::NotFound).message(paths).into_response().map(Body::from)
 }
 

@@ -61,6 +61,7 @@ pub struct Report {
 impl Sources {
     /// The report of this moment.
     pub fn report(&self) -> Report {
+        let tally = self.meter.tally();
         let token = self.token.borrow().clone();
         let draining = self.drain.has_begun();
         Report {
@@ -70,11 +71,26 @@ impl Sources {
             verdict: Verdict::of(&token, draining),
             facts: self.facts.clone(),
             token,
-            traffic: self.meter.totals(),
-            history: Vec::new(),
-            rate_limit: None,
+            traffic: Totals::from(&tally),
+            history: self.history.minutes(&tally),
+            rate_limit: self.meter.rate_limit(),
             configuration: self.configuration.borrow().clone(),
         }
+    }
+}
+
+impl Report {
+    /// When each kind of token ends, as far as anybody knows.
+    pub fn expiries(&self) -> impl Iterator<Item = (&'static str, Timestamp)> {
+        let access = match self.facts.credential.as_str() {
+            "personal_access_token" => "personal_access_token",
+            _ => "access_token",
+        };
+        let kinds = [
+            (access, self.token.expires_at),
+            ("refresh_token", self.token.refresh_token_expires_at),
+        ];
+        kinds.into_iter().filter_map(|(kind, at)| Some((kind, at?)))
     }
 }
 

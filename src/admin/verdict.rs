@@ -71,10 +71,13 @@ fn judge(token: &Status) -> (Mood, &'static str) {
         (Standing::Retrying, false) => {
             (Mood::Broken, "No token could be obtained yet; the exchange will be repeated")
         }
-        (Standing::Unsaved, _) => (
+        (Standing::Unsaved, true) => (
             Mood::Degraded,
             "The newest tokens are in use but NOT STORED: a restart would lose them",
         ),
+        (Standing::Unsaved, false) => {
+            (Mood::Broken, "The token has expired, and its successor could not be stored")
+        }
         (Standing::Lost, true) => {
             (Mood::Degraded, "The grant is LOST: requests work until the present token ends")
         }

@@ -8,6 +8,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tower_service::Service;
 
 use crate::admin::{self, Sources};
+use crate::clock;
 use crate::config::Config;
 use crate::guard::{self, Pages};
 use crate::net::drain::Drain;
@@ -15,17 +16,22 @@ use crate::net::listen::Listeners;
 use crate::net::serve::{self, Content, Limit, Terms, serve};
 use crate::proxy::core::Gate;
 use crate::telemetry::Meter;
+use crate::telemetry::history::History;
 use crate::telemetry::panics::Defect;
+use crate::telemetry::pulse::Pulse;
 use crate::token::refresher::Refresher;
 
 use super::StartError;
-use super::gates::gates;
+use super::gates::{gates, open_gate};
 use super::reload::Reload;
 
 /// What the control thread does.
 pub(super) struct Control {
     pub(super) refresher: Refresher,
+    pub(super) pulse: Pulse,
     pub(super) reload: Reload,
+    pub(super) history: History,
+    pub(super) meter: Meter,
     pub(super) admin: Admin,
     pub(super) drain: Drain,
     pub(super) end: Drain,
@@ -42,7 +48,8 @@ impl Control {
         let local = LocalSet::new();
         local.block_on(&runtime, async {
             tokio::task::spawn_local(self.reload.watch());
-            let refresher = tokio::spawn(self.refresher.run(self.drain, self.end));
+            tokio::task::spawn_local(self.history.keep(self.meter, clock::wall));
+            let refresher = tokio::spawn(self.refresher.run(self.drain, self.end, self.pulse));
             let served = self.admin.serve().await;
             // Whatever ends the admin listener, an exchange on the wire is finished first.
             refresher.await.ok();
@@ -51,17 +58,16 @@ impl Control {
     }
 }
 
-/// The admin listener's sockets, pages and guards.
+/// The sockets, pages and guards of the admin listener, and of the one for health alone.
 pub(super) struct Admin {
-    gates: Vec<Gate>,
+    doors: Vec<(Gate, axum::Router)>,
     terms: Terms,
-    router: axum::Router,
 }
 
 impl Admin {
     pub(super) fn new(
         config: &Config,
-        listeners: &mut [Listeners],
+        (admin, health): (&mut [Listeners], &mut [Listeners]),
         sources: &Sources,
         drain: Drain,
     ) -> Result<Self, StartError> {
@@ -80,17 +86,16 @@ impl Admin {
             // Probes are no traffic: they are counted where nobody adds them up.
             counters: Meter::default().core(),
         };
-        Ok(Self {
-            gates: gates(&rules, listeners, Pages::Own)?,
-            terms,
-            router: admin::router(sources.clone()),
-        })
+        let guarded = gates(&rules, admin, Pages::Own)?.into_iter();
+        let guarded = guarded.map(|gate| (gate, admin::router(sources.clone())));
+        let open = open_gate(health).into_iter();
+        let open = open.map(|gate| (gate, admin::health_router(sources.clone())));
+        Ok(Self { doors: guarded.chain(open).collect(), terms })
     }
 
     async fn serve(self) -> io::Result<()> {
         let mut doors = JoinSet::new();
-        for Gate { sockets, admission } in self.gates {
-            let router = self.router.clone();
+        for (Gate { sockets, admission }, router) in self.doors {
             let page = move |request: Request<Content>, account| {
                 let (head, content) = request.into_parts();
                 let verdict = admission(&head, account);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::request::Parts;
 
 use crate::answer::Answer;
-use crate::guard::{Config, Door, Guard, InvalidConfig, Pages};
+use crate::guard::{Admitted, Config, Door, Guard, InvalidConfig, Pages};
 use crate::net::listen::{Address, Listeners, Socket};
 use crate::proxy::core::Gate;
 
@@ -36,4 +36,13 @@ pub(super) fn gates(
         }
     }
     Ok(gates)
+}
+
+/// Takes every socket without a guard: for the listener that has nothing to guard. A kubelet asks by the
+/// address of the pod, which nobody knows beforehand.
+pub(super) fn open_gate(listeners: &mut [Listeners]) -> Option<Gate> {
+    let sockets: Vec<_> =
+        listeners.iter_mut().filter_map(|listeners| listeners.sockets.pop()).collect();
+    let admission = Arc::new(|_: &Parts, _| Ok(Admitted::Request));
+    (!sockets.is_empty()).then_some(Gate { sockets, admission })
 }

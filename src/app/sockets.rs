@@ -11,12 +11,12 @@ pub(super) struct SocketFiles(Vec<(PathBuf, u64)>);
 
 impl SocketFiles {
     /// Notes which files belong to these listeners.
-    pub(super) fn of(proxy: &[Listeners], admin: &[Listeners]) -> Self {
+    pub(super) fn of(listeners: &[&[Listeners]]) -> Self {
         let file = |listeners: &Listeners| match &listeners.address {
             Address::Unix(path) => Some((path.clone(), std::fs::metadata(path).ok()?.ino())),
             Address::Tcp(_) => None,
         };
-        Self(proxy.iter().chain(admin).filter_map(file).collect())
+        Self(listeners.iter().copied().flatten().filter_map(file).collect())
     }
 
     /// Removes them, unless a successor has put its own in their place meanwhile.

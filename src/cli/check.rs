@@ -15,9 +15,11 @@ use crate::net::connect::Dial;
 use crate::net::drain;
 use crate::net::tls::Trust;
 use crate::telemetry::panics::Defect;
+use crate::telemetry::pulse::Pulses;
 use crate::token::current::{Access, Bearer};
 use crate::token::endpoint::{Line, Reply};
-use crate::token::refresher::{Handle, Refresher};
+use crate::token::handle::Handle;
+use crate::token::refresher::Refresher;
 use crate::token::source::Credential;
 use crate::token::state::Standing;
 use crate::token::status::Status;
@@ -89,7 +91,8 @@ async fn checked(config: Config, online: bool) -> Result<(), Failure> {
     let (drainer, drain) = drain::channel();
     // From here on no signal may end the process in the middle of an exchange.
     let mut signals = Signals::listen()?;
-    let working = tokio::spawn(refresher.run(drain.clone(), drain));
+    let pulse = Pulses::default().of("refresher");
+    let working = tokio::spawn(refresher.run(drain.clone(), drain, pulse));
     let result = tokio::select! {
         result = tokio::time::timeout(LIMIT, tried(handle, &upstream)) => {
             result.unwrap_or_else(|_| Err("no answer in time".into()))

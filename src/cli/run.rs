@@ -58,6 +58,9 @@ pub(super) fn started(config: Config, source: Source) -> Result<Running, Exit> {
     for address in app.admin_addresses() {
         tracing::info!(url = url(address), "admin");
     }
+    for address in app.health_addresses() {
+        tracing::info!(url = url(address), "health");
+    }
     app.start().map_err(failed)
 }
 

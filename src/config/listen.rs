@@ -20,6 +20,8 @@ pub struct Listen {
     pub admin: Vec<Address>,
     /// Who chose them.
     pub admin_chosen: Chosen,
+    /// Addresses for health alone, without data; empty by default.
+    pub health: Vec<Address>,
     /// Who may connect to Unix sockets.
     pub permissions: Permissions,
 }
@@ -40,6 +42,7 @@ const LONGEST_SOCKET_PATH: usize = 103;
 
 const PROXY: &str = "listen.proxy";
 const ADMIN: &str = "listen.admin";
+const HEALTH: &str = "health.listen";
 
 const ADDRESS: Text<Address> = Text {
     expected: "an IP address with a port, such as \"127.0.0.1:9180\" or \"[::1]:9180\", or \"unix:/path/to/socket\"",
@@ -57,13 +60,15 @@ pub(super) struct Protection {
 pub(super) fn listen(reader: &mut Reader<'_>, protection: Protection) -> Listen {
     let (proxy, proxy_chosen) = addresses(reader, PROXY, 9180);
     let (admin, admin_chosen) = addresses(reader, ADMIN, 9181);
+    // Three words without data: nothing that a caller key or a loopback address would have to protect.
+    let health = reader.read(HEALTH, &List(ADDRESS)).unwrap_or_default();
     let mut allow_any_address = false;
     reader.set("listen.allow_any_address", &Flag, &mut allow_any_address);
     if proxy.is_empty() {
         let wrong = Wrong::new("the list is empty, so nobody could call");
         reader.refuse(PROXY, wrong.expecting("at least one address"));
     }
-    refuse_doubles(reader, &proxy, &admin);
+    refuse_doubles(reader, [(PROXY, &proxy), (ADMIN, &admin), (HEALTH, &health)]);
     let permissions = permissions(reader);
     let (unix, tcp): (Vec<_>, Vec<_>) =
         proxy.iter().partition(|address| matches!(address, Address::Unix(_)));
@@ -88,7 +93,7 @@ pub(super) fn listen(reader: &mut Reader<'_>, protection: Protection) -> Listen 
             }
         }
     }
-    Listen { proxy, proxy_chosen, admin, admin_chosen, permissions }
+    Listen { proxy, proxy_chosen, admin, admin_chosen, health, permissions }
 }
 
 impl Protection {
@@ -148,8 +153,10 @@ fn address(text: &str) -> Result<Address, Wrong> {
     }
 }
 
-fn refuse_doubles(reader: &mut Reader<'_>, proxy: &[Address], admin: &[Address]) {
-    for (key, list) in [(PROXY, proxy), (ADMIN, admin)] {
+/// Every address is in one list, once. Of two lists with the same port, the later one is told of, unless
+/// it is a default: then whoever wrote the other one is.
+fn refuse_doubles(reader: &mut Reader<'_>, lists: [(&str, &Vec<Address>); 3]) {
+    for (key, list) in lists {
         for (index, address) in list.iter().enumerate() {
             if !is_any_port(address) && list[..index].contains(address) {
                 let wrong = Wrong::new(format!("\"{address}\" is in the list twice"));
@@ -157,24 +164,34 @@ fn refuse_doubles(reader: &mut Reader<'_>, proxy: &[Address], admin: &[Address])
             }
         }
     }
-    for address in admin {
+    for (later, (key, list)) in lists.iter().enumerate().skip(1) {
+        for (other_key, others) in &lists[..later] {
+            if let Some((address, other)) = shared(list, others) {
+                let place = match address {
+                    Address::Tcp(address) => format!("port {}", address.port()),
+                    Address::Unix(_) => format!("\"{address}\""),
+                };
+                let written = if reader.gives(key) { key } else { other_key };
+                let wrong = Wrong::new(format!(
+                    "{place} would serve both {other_key} ({other}) and {key} ({address})"
+                ));
+                reader
+                    .refuse(written, wrong.expecting("another port or socket for one of the two"));
+                return;
+            }
+        }
+    }
+}
+
+/// An address of one list that has the port or the socket of one of the other.
+fn shared<'a>(list: &'a [Address], others: &'a [Address]) -> Option<(&'a Address, &'a Address)> {
+    list.iter().filter(|address| !is_any_port(address)).find_map(|address| {
         let same = |other: &&Address| match (address, other) {
             (Address::Tcp(one), Address::Tcp(two)) => one.port() == two.port(),
             _ => address == *other,
         };
-        if let Some(other) = proxy.iter().find(same).filter(|_| !is_any_port(address)) {
-            let place = match address {
-                Address::Tcp(address) => format!("port {}", address.port()),
-                Address::Unix(_) => format!("\"{address}\""),
-            };
-            let key = if reader.gives(ADMIN) { ADMIN } else { PROXY };
-            let wrong = Wrong::new(format!(
-                "{place} would serve both listen.proxy ({other}) and listen.admin ({address})"
-            ));
-            reader.refuse(key, wrong.expecting("another port or socket for one of the two"));
-            return;
-        }
-    }
+        others.iter().find(same).map(|other| (address, other))
+    })
 }
 
 /// Port 0 is a new port every time.

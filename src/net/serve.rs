@@ -52,7 +52,7 @@ use super::drain::Drain;
 use super::listen::{BACKLOG, Socket};
 use crate::account::Account;
 use crate::answer::{Answer, Code};
-use crate::telemetry::{Counters, Origin};
+use crate::telemetry::{Counters, Kind, Origin};
 use accept::{Listen, is_caller_trouble};
 pub use config::{Config, Limit};
 pub use content::{Content, ContentError};
@@ -282,8 +282,10 @@ where
             self.own(Answer::from(flaw))
         } else {
             let longest_pause = self.terms.config.content_timeout;
-            let request = request
-                .map(|incoming| Content::new(incoming, longest_pause, Arc::clone(seat.leftover())));
+            let request = request.map(|incoming| {
+                let (leftover, counters) = (seat.leftover(), &self.terms.counters);
+                Content::new(incoming, longest_pause, Arc::clone(leftover), Arc::clone(counters))
+            });
             match unpanicked(|| (self.service)(request, account)).await {
                 Ok(response) => response,
                 Err(Panicked) => self.own(Answer::new(Code::Internal)),
@@ -307,7 +309,9 @@ where
 
     /// Answers made here end the connection: what was not read of the request is in the way.
     fn own(&self, answer: Answer) -> Response<B> {
-        self.terms.counters.answered(answer.code().status(), Origin::Sidecar);
+        let counters = &self.terms.counters;
+        counters.answered(Kind::Other, answer.code().status(), Origin::Sidecar);
+        counters.refused(answer.code() as usize);
         answer.closing().into_response().map(B::from)
     }
 }

@@ -15,6 +15,7 @@
 mod config;
 mod connection;
 mod content;
+mod counted;
 mod failure;
 mod lease;
 mod open;
@@ -23,6 +24,7 @@ mod traffic;
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -33,6 +35,7 @@ use tokio::task::spawn_local;
 use super::connect::{ConnectError, Dial, Protocol, connect};
 use super::origin::Origin;
 use super::tls::{Alpn, Trust};
+use crate::telemetry::Counters;
 pub use config::Config;
 use connection::{Shared, Single};
 pub use content::Content;
@@ -69,6 +72,7 @@ pub enum Freshness {
 pub struct Pool<B> {
     config: Config,
     dial: Dial,
+    counters: Arc<Counters>,
     /// What the upstream spoke last; unknown before the first connection.
     protocol: Cell<Option<Protocol>>,
     idle: RefCell<Vec<Single<B>>>,
@@ -88,10 +92,11 @@ const ATTEMPTS: usize = 5;
 
 impl<B: RequestContent> Pool<B> {
     /// A pool without a connection; the first request makes one.
-    pub fn new(config: Config, trust: Trust) -> Rc<Self> {
+    pub fn new(config: Config, trust: Trust, counters: Arc<Counters>) -> Rc<Self> {
         Rc::new(Self {
             dial: config.dial(trust),
             config,
+            counters,
             protocol: Cell::new(None),
             idle: RefCell::default(),
             shared: RefCell::default(),
@@ -123,6 +128,9 @@ impl<B: RequestContent> Pool<B> {
         for _ in 0..ATTEMPTS {
             let lease = self.lease(freshness).await?;
             let provenance = lease.provenance();
+            if provenance == Provenance::Reused {
+                self.counters.reused();
+            }
             let limit = self.config.response_timeout;
             match lease.send(request, progress.as_deref(), limit).await? {
                 Sent::Answered(response) => return Ok(response),

@@ -1,23 +1,30 @@
 //! One line in the log, and one place in the counters, for each request.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, request};
 
 use super::response::Body;
 use super::service::Proxy;
-use crate::clock::{self, Moment};
-use crate::telemetry::Origin;
+use crate::answer::Answer;
+use crate::clock::Stopwatch;
+use crate::telemetry::{Kind, Origin};
 use crate::token::current::Bearer;
 
 /// A request from its head to the last byte of its answer, however it ends.
 #[derive(Debug)]
 pub(super) struct Entry {
     proxy: Rc<Proxy>,
+    kind: Kind,
+    began: Stopwatch,
+    /// How long the upstream was waited for.
+    waited: Duration,
+    status: Option<StatusCode>,
     /// The token that the request carried last.
     bearer: Option<Bearer>,
-    /// Not there when nobody reads it: a clock and a copy of the path are not for nothing.
+    /// Not there when nobody reads it: a copy of the path is not for nothing.
     line: Option<Box<Line>>,
 }
 
@@ -26,9 +33,7 @@ struct Line {
     method: Method,
     /// Without the query, which may hold what a log should not.
     path: String,
-    began: Moment,
-    answered: Option<Moment>,
-    status: Option<StatusCode>,
+    head: Option<Duration>,
     bytes: u64,
 }
 
@@ -39,18 +44,22 @@ impl Entry {
             Box::new(Line {
                 method: head.method.clone(),
                 path: head.uri.path().to_owned(),
-                began: clock::now(),
-                answered: None,
-                status: None,
+                head: None,
                 bytes: 0,
             })
         });
-        Self { proxy, bearer: None, line }
+        let (kind, began) = (Kind::from(&head.method), Stopwatch::start());
+        Self { proxy, kind, began, waited: Duration::ZERO, status: None, bearer: None, line }
     }
 
     /// The request was sent with this token.
     pub(super) fn carried(&mut self, bearer: &Bearer) {
         self.bearer = Some(bearer.clone());
+    }
+
+    /// The upstream took so long, with its connection, to answer or to fail.
+    pub(super) fn waited(&mut self, span: Duration) {
+        self.waited += span;
     }
 
     /// Drops fields of the response that have the request's token in them.
@@ -62,11 +71,20 @@ impl Entry {
 
     /// The head of the answer is known.
     pub(super) fn answered(&mut self, status: StatusCode, origin: Origin) {
-        self.proxy.counters().answered(status, origin);
+        let took = self.began.elapsed();
+        let counters = self.proxy.counters();
+        counters.answered(self.kind, status, origin);
+        counters.added(took.saturating_sub(self.waited));
+        self.status = Some(status);
         if let Some(line) = &mut self.line {
-            line.status = Some(status);
-            line.answered = Some(clock::now());
+            line.head = Some(took);
         }
+    }
+
+    /// The answer is the sidecar's, because there is none of the upstream's.
+    pub(super) fn refuse(self, answer: Answer) -> Response<Body> {
+        self.proxy.counters().refused(answer.code() as usize);
+        self.own(answer.into_response())
     }
 
     /// The answer is one of the sidecar's own.
@@ -77,6 +95,7 @@ impl Entry {
 
     /// Content went to the caller.
     pub(super) fn sent(&mut self, bytes: usize) {
+        self.proxy.counters().sent(bytes);
         if let Some(line) = &mut self.line {
             line.bytes += bytes as u64;
         }
@@ -85,18 +104,21 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        let total = self.began.elapsed();
         self.proxy.counters().ended();
+        if self.status.is_some() {
+            self.proxy.counters().took(total);
+        }
         let Some(line) = self.line.take() else { return };
-        let now = clock::now();
-        let millis = |moment: Moment| moment.since(line.began).as_secs_f64() * 1e3;
+        let millis = |span: Duration| span.as_secs_f64() * 1e3;
         tracing::info!(
             target: "access",
             method = %line.method,
             path = line.path,
-            status = line.status.map(|status| status.as_u16()),
+            status = self.status.map(|status| status.as_u16()),
             bytes = line.bytes,
-            head_ms = line.answered.map(millis),
-            total_ms = millis(now),
+            head_ms = line.head.map(millis),
+            total_ms = millis(total),
             generation = self.bearer.as_ref().map(|bearer| bearer.generation().0),
         );
     }

@@ -7,7 +7,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::{JoinSet, LocalSet, spawn_local};
 
 use super::Config;
 use super::service::{Admission, Proxy};
@@ -16,6 +16,7 @@ use crate::net::serve::{Terms, serve};
 use crate::net::tls::Trust;
 use crate::net::upstream::{self, Pool};
 use crate::telemetry::panics::Defect;
+use crate::telemetry::pulse::Pulse;
 use crate::token::current::CurrentToken;
 
 /// What one core works with. Made on one thread and run on another.
@@ -32,6 +33,8 @@ pub struct Core {
     pub trust: Trust,
     /// The token that they carry.
     pub current: CurrentToken,
+    /// Its signs of life.
+    pub pulse: Pulse,
 }
 
 /// Sockets, and who may come in through them.
@@ -51,9 +54,10 @@ impl Core {
     pub fn run(self) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let local = LocalSet::new();
-        let pool = Pool::new(self.upstream, self.trust);
         let counters = self.terms.counters.clone();
+        let pool = Pool::new(self.upstream, self.trust, Arc::clone(&counters));
         let served = local.block_on(&runtime, async {
+            spawn_local(self.pulse.keep_beating());
             let mut serving = JoinSet::new();
             for Gate { sockets, admission } in self.gates {
                 let (config, current) = (self.proxy.clone(), self.current.clone());

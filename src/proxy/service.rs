@@ -33,6 +33,7 @@ use super::response::{self, Body, Cleaned, cleaned, tell_not_replayed};
 use crate::account::Account;
 use crate::answer::pages::preflight;
 use crate::answer::{Answer, Code};
+use crate::clock::{self, Stopwatch};
 use crate::guard::{Admitted, CALLER_KEY};
 use crate::net::serve::Content;
 use crate::net::upstream::{Failure, Freshness, Pool};
@@ -97,7 +98,7 @@ impl Proxy {
                 let passes = |name: &HeaderName| self.passes(name);
                 entry.own(preflight(methods, &head.headers, passes))
             }
-            Err(answer) => entry.own(answer.closing().into_response()),
+            Err(answer) => entry.refuse(answer.closing()),
         };
         reader.tell(response.headers_mut());
         response
@@ -120,13 +121,14 @@ impl Proxy {
         match self.pass(head, content, &mut entry).await {
             Ok(mut cleaned) => {
                 entry.clean_echoes(cleaned.response.headers_mut());
+                self.counters.notes_rate_limit(cleaned.response.headers(), clock::wall);
                 entry.answered(cleaned.response.status(), Origin::Upstream);
                 Body::upstream(cleaned, entry)
             }
             Err(answer) => {
                 // What is left of the request is in the way of the next one.
                 let answer = if is_read { answer } else { answer.closing() };
-                entry.own(answer.into_response())
+                entry.refuse(answer)
             }
         }
     }
@@ -177,7 +179,10 @@ impl Proxy {
         let (mut replays, mut reported) = (0, Reported::No);
         loop {
             entry.carried(&bearer);
-            let mut response = self.send(outbound, tape, &bearer).await?;
+            let watch = Stopwatch::start();
+            let sent = self.send(outbound, tape, &bearer).await;
+            entry.waited(watch.elapsed());
+            let mut response = sent?;
             if response.status() != StatusCode::UNAUTHORIZED || replays == MAX_REPLAYS {
                 return Ok(response);
             }

@@ -9,6 +9,7 @@ pub mod current;
 pub mod ended;
 pub mod endpoint;
 pub mod grant;
+pub mod handle;
 mod operation;
 mod oracle;
 pub mod order;

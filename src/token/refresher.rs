@@ -5,6 +5,7 @@
 //! a reload nor the drain; the refresher returns only when nothing is on the wire and no write is owed.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -15,9 +16,12 @@ use crate::clock::{self, Moment};
 use crate::net::connect::Dial;
 use crate::net::drain::Drain;
 use crate::net::tls::Trust;
+use crate::telemetry::pulse::Pulse;
 
 use super::Config;
-use super::current::{self, Access, CurrentToken, Publisher, Rejection};
+use super::current::{self, Access, Publisher, Rejection};
+use super::ended::Journal;
+use super::handle::Handle;
 use super::operation::{Done, Operation, Tools};
 use super::order::{Asked, Order};
 use super::record::Record;
@@ -37,17 +41,6 @@ const NAP: Duration = Duration::from_secs(1);
 /// the wire has its own limit, and is waited for as long as it takes.
 const LAST_WRITE: Duration = Duration::from_secs(65);
 
-/// The refresher's ends for the rest of the program.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    /// For requests.
-    pub current: CurrentToken,
-    /// For everybody who asks how it is going.
-    pub status: watch::Receiver<Status>,
-    /// For the operator.
-    pub orders: mpsc::Sender<Order>,
-}
-
 /// The refresher.
 #[derive(Debug)]
 pub struct Refresher {
@@ -66,6 +59,7 @@ pub struct Refresher {
     operations: JoinSet<Done>,
     performing: Option<Operation>,
     rotations: u64,
+    journal: Journal,
     changed: Option<Credential>,
 }
 
@@ -81,7 +75,9 @@ impl Refresher {
         let (orders_in, orders) = mpsc::channel(8);
         let mut tools = Tools::new(upstream);
         let state = initial(&config, &mut tools, trust.clone(), now)?;
-        let first = Status::of(&state, now.wall(), Availability::Pending, 0);
+        let journal = Journal::new();
+        let first = Status::of(&state, now.wall(), Availability::Pending, 0, &journal);
+        let durations = Arc::clone(journal.durations());
         let (status, seen) = watch::channel(first);
         let mut refresher = Self {
             watch: Watch::of(tools.store.as_ref()),
@@ -99,23 +95,25 @@ impl Refresher {
             operations: JoinSet::new(),
             performing: None,
             rotations: 0,
+            journal,
             changed: None,
         };
         for event in provided(&refresher.config.credential, now) {
             refresher.decide(event);
         }
-        Ok((refresher, Handle { current, status: seen, orders: orders_in }))
+        Ok((refresher, Handle { current, status: seen, orders: orders_in, durations }))
     }
 
     /// Works until `end` begins and nothing is left that must be finished. From the drain on nothing new
     /// is begun, but requests that still run learn what becomes of their 401s.
-    pub async fn run(mut self, drain: Drain, end: Drain) {
+    pub async fn run(mut self, drain: Drain, end: Drain, pulse: Pulse) {
         self.status.borrow().log();
         self.decide(Event::Tick);
         let (mut ending, mut ended) = (pin!(drain.began()), pin!(end.began()));
         // Of its own, so that no crowd of reports keeps it from ringing.
         let mut alarm = pin!(tokio::time::sleep(self.nap()));
         loop {
+            pulse.beat();
             let goes_on = !self.state.is_ending() || self.state.must_finish();
             tokio::select! {
                 Some(done) = self.operations.join_next() => self.finished(done),
@@ -130,13 +128,14 @@ impl Refresher {
                 alarm.as_mut().reset(nap);
             }
         }
-        self.finish().await;
+        self.finish(&pulse).await;
     }
 
     /// Ends what must not be left: the exchange on the wire, and then its write.
-    async fn finish(&mut self) {
+    async fn finish(&mut self, pulse: &Pulse) {
         let mut owed = LAST_WRITE;
         while self.state.must_finish() {
+            pulse.beat();
             if owed.is_zero() {
                 tracing::error!(
                     "stopping although the newest tokens could not be stored: sign in again"
@@ -264,6 +263,7 @@ impl Refresher {
     fn decide(&mut self, event: Event) {
         let now = clock::now();
         let before = (self.state.standing(), self.state.grant().map(|grant| grant.generation));
+        self.journal.hears(&event, before.1.unwrap_or_default(), now);
         let (state, actions) = step(self.state.clone(), event, now);
         self.state = state;
         for action in actions {
@@ -292,6 +292,9 @@ impl Refresher {
                 self.tools.line = None;
             }
             other => {
+                if matches!(other, Action::Connect) {
+                    self.journal.begins();
+                }
                 if let Some(operation) = Operation::of(other) {
                     let future = self.tools.start(&operation, self.state.grant());
                     self.performing = Some(operation);
@@ -304,7 +307,7 @@ impl Refresher {
     fn report(&self, changed: bool, now: Moment) {
         let token = Availability::of(&self.access, &self.state, now);
         let since = if changed { now.wall() } else { self.status.borrow().since };
-        let status = Status::of(&self.state, since, token, self.rotations);
+        let status = Status::of(&self.state, since, token, self.rotations, &self.journal);
         if changed {
             status.log();
         }

@@ -8,7 +8,7 @@ use crate::scope::ScopeSet;
 use crate::secret::Fingerprint;
 
 use super::current::{Access, Generation};
-use super::ended::Ended;
+use super::ended::{Ended, Journal, Outcomes};
 use super::state::{Loss, Standing, State};
 
 /// The refresher's state for people and programs. It holds no secret.
@@ -32,12 +32,16 @@ pub struct Status {
     pub next_exchange_at: Option<Timestamp>,
     /// When the refresh token in use was issued.
     pub refresh_token_issued_at: Option<Timestamp>,
+    /// When it ends at the latest: its server does not tell, so this is what the configuration says.
+    pub refresh_token_expires_at: Option<Timestamp>,
     /// What the token may do, if anybody told.
     pub scope: Option<ScopeSet>,
     /// How many exchanges brought a new token since the start.
     pub rotations: u64,
     /// The last exchanges, the oldest first.
     pub exchanges: Vec<Ended>,
+    /// How many ended in each way since the start, in the order of [`Ending::ALL`](super::ended::Ending::ALL).
+    pub outcomes: Outcomes,
     /// Why the grant was lost, when it was.
     pub loss: Option<Loss>,
     /// What went wrong last and what to do, until something goes right.
@@ -59,6 +63,9 @@ pub enum Availability {
 }
 
 impl Availability {
+    /// Each of them once.
+    pub const ALL: [Self; 4] = [Self::Ready, Self::Hold, Self::Pending, Self::Unavailable];
+
     /// What this access, which the state has published, is to a request.
     pub(super) fn of(access: &Access, state: &State, now: Moment) -> Self {
         match access {
@@ -72,8 +79,16 @@ impl Availability {
 
 impl Status {
     /// The status of `state`.
-    pub(super) fn of(state: &State, since: Timestamp, token: Availability, rotations: u64) -> Self {
+    pub(super) fn of(
+        state: &State,
+        since: Timestamp,
+        token: Availability,
+        rotations: u64,
+        journal: &Journal,
+    ) -> Self {
         let grant = state.grant();
+        let refresh_issued =
+            grant.filter(|grant| grant.refresh.is_some()).map(|it| it.refresh_issued);
         Self {
             state: state.standing(),
             since,
@@ -83,12 +98,13 @@ impl Status {
             issued_at: grant.map(|grant| grant.issued),
             expires_at: grant.and_then(|grant| grant.expires),
             next_exchange_at: state.next().map(|deadline| deadline.wall()),
-            refresh_token_issued_at: grant
-                .filter(|grant| grant.refresh.is_some())
-                .map(|grant| grant.refresh_issued),
+            refresh_token_issued_at: refresh_issued,
+            refresh_token_expires_at: refresh_issued
+                .and_then(|issued| issued.checked_add(state.refresh_token_life()).ok()),
             scope: grant.and_then(|grant| grant.scope.clone()),
             rotations,
-            exchanges: Vec::new(),
+            exchanges: journal.last(),
+            outcomes: journal.outcomes(),
             loss: state.loss(),
             trouble: state.trouble().or(state.standing().advice()).map(str::to_owned),
         }
@@ -104,7 +120,7 @@ impl Status {
     /// Whether requests can be served with the token: what `/readyz` says.
     pub fn is_ready(&self) -> bool {
         let usable = matches!(self.token, Availability::Ready | Availability::Hold);
-        usable && self.state != Standing::Rejected
+        usable && !matches!(self.state, Standing::Rejected | Standing::SignedOut)
     }
 
     /// One event for a state that has just begun, with what to do if something is to be done.

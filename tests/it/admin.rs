@@ -11,8 +11,8 @@ const WORKSPACES: &str = "/api/v2/workspaces";
 
 /// What `/status` says, after a look at the probes: alive in any case, and ready or not.
 async fn told(sidecar: &Sidecar, readyz: (u16, &str)) -> Report {
-    let health = sidecar.page("/healthz").await;
-    assert_eq!((health.status, health.text()), (200, "ok\n"));
+    let health = sidecar.page("/livez").await;
+    assert_eq!((health.status, health.text()), (200, "alive\n"));
     let ready = sidecar.page("/readyz").await;
     assert_eq!(ready.status, readyz.0, "{}", ready.text());
     assert!(ready.text().starts_with(readyz.1), "{}", ready.text());
@@ -128,7 +128,7 @@ async fn the_report_keeps_its_shape() {
 async fn only_under_its_own_names() {
     let sidecar = Sidecar::with(Credential::PersonalAccessToken).start().await;
     let port = sidecar.admin.port();
-    for path in ["/healthz", "/readyz", "/status", "/"] {
+    for path in ["/livez", "/readyz", "/status", "/"] {
         for host in ["evil.example", &format!("evil.example:{port}"), "0.0.0.0", "localhost:1"] {
             let page = sidecar.page_for(path, host).await;
             assert_eq!((page.status, page.code().as_str()), (421, "host_not_allowed"), "{host}");
@@ -136,7 +136,7 @@ async fn only_under_its_own_names() {
     }
     for host in [format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")]
     {
-        assert_eq!(sidecar.page_for("/healthz", &host).await.status, 200, "{host}");
+        assert_eq!(sidecar.page_for("/livez", &host).await.status, 200, "{host}");
     }
     assert_eq!(sidecar.page("/else").await.code(), "not_found");
 }

@@ -15,7 +15,7 @@ const WORKSPACES: &str = "/api/v2/workspaces";
 
 /// Looks at everything that shows the state of this moment.
 async fn look(sidecar: &Sidecar) {
-    for page in ["/healthz", "/readyz", "/status", "/metrics", "/else"] {
+    for page in ["/livez", "/readyz", "/status", "/metrics", "/else"] {
         seen(&sidecar.page(page).await);
     }
     seen(&sidecar.page_for("/status", "evil.example").await);

@@ -234,7 +234,7 @@ fn status_of_a_lost_grant_is_a_failure_with_advice() {
     assert_eq!(answer.status, 503);
     assert_eq!(answer.json()["error"]["code"], "sign_in_required");
     assert_eq!(sidecar.probe("/readyz").status, 503);
-    assert_eq!(sidecar.probe("/healthz").status, 200);
+    assert_eq!(sidecar.probe("/livez").status, 200);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use crate::net::framing::Flaw;
+use crate::telemetry::Counters;
 
 /// Content as it arrives. The limit counts only while somebody waits for the caller: a slow upstream
 /// is not the caller's fault.
@@ -24,6 +25,7 @@ pub struct Content {
     waiting: bool,
     ended: bool,
     leftover: Arc<Leftover>,
+    counters: Arc<Counters>,
 }
 
 /// Whether content of the last request on a connection was left unread. Atomic because content may go
@@ -70,8 +72,10 @@ impl Content {
         incoming: Incoming,
         longest_pause: Duration,
         leftover: Arc<Leftover>,
+        counters: Arc<Counters>,
     ) -> Self {
-        Self { incoming, longest_pause, timer: None, waiting: false, ended: false, leftover }
+        let (timer, waiting, ended) = (None, false, false);
+        Self { incoming, longest_pause, timer, waiting, ended, leftover, counters }
     }
 
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -103,6 +107,9 @@ impl Body for Content {
         };
         self.waiting = false;
         self.ended = frame.is_none();
+        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+            self.counters.received(data.len());
+        }
         Poll::Ready(frame.map(|frame| frame.map_err(ContentError::from)))
     }
 

@@ -11,6 +11,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::spawn_local;
 
 use super::connection::{Limit, Shared, Single};
+use super::counted::Counted;
 use super::failure::{Exposure, Failure, Provenance};
 use super::traffic::{Metered, Traffic};
 use super::{Pool, RequestContent};
@@ -50,7 +51,9 @@ impl<B: RequestContent> Pool<B> {
             .handshake(io)
             .await
             .map_err(|error| Failure::of(&error, Provenance::New, Exposure::Unprocessed))?;
+        let counted = Counted::new(&self.counters);
         spawn_local(async move {
+            let _counted = counted;
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "an upstream connection ended");
             }
@@ -93,7 +96,9 @@ impl<B: RequestContent> Pool<B> {
         all.retain(|shared| shared.born().elapsed() <= self.config.max_age);
         all.push(Shared::new(sender, limit));
         drop(all);
+        let counted = Counted::new(&self.counters);
         spawn_local(async move {
+            let _counted = counted;
             let ended = poll_fn(|cx| Pin::new(&mut *connection.borrow_mut()).poll(cx));
             if let Err(error) = ended.await {
                 tracing::debug!(%error, "an upstream connection ended");

@@ -1,5 +1,7 @@
 //! The state in words, for status, readiness, metrics and log.
 
+use std::time::Duration;
+
 use super::{Kind, Loss, Outlook, Phase, Purpose, Refusal, State};
 
 /// The state in one word.
@@ -24,6 +26,36 @@ pub enum Standing {
     SignedOut,
     /// The upstream refuses the personal access token.
     Rejected,
+}
+
+impl Standing {
+    /// Each of them once.
+    pub const ALL: [Self; 9] = [
+        Self::Active,
+        Self::Refreshing,
+        Self::InDoubt,
+        Self::Retrying,
+        Self::Unsaved,
+        Self::Lost,
+        Self::Misconfigured,
+        Self::SignedOut,
+        Self::Rejected,
+    ];
+
+    /// Its name, as it is serialized.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Refreshing => "refreshing",
+            Self::InDoubt => "in_doubt",
+            Self::Retrying => "retrying",
+            Self::Unsaved => "unsaved",
+            Self::Lost => "lost",
+            Self::Misconfigured => "misconfigured",
+            Self::SignedOut => "signed_out",
+            Self::Rejected => "rejected",
+        }
+    }
 }
 
 impl State {
@@ -52,6 +84,11 @@ impl State {
             _ if at_rest && self.grant.is_some() => Standing::Active,
             _ => Standing::Refreshing,
         }
+    }
+
+    /// How long a refresh token lives, as its server does not tell.
+    pub fn refresh_token_life(&self) -> Duration {
+        self.policy.refresh_token_life
     }
 
     /// Why a grant was lost, when it was.

@@ -126,7 +126,7 @@ impl Sidecar {
         );
         let (get, post) = match door {
             Door::Proxy => ("/api/v2/workspaces", "/api/v2/tasks"),
-            Door::Admin => ("/healthz", "/refresh"),
+            Door::Admin => ("/livez", "/refresh"),
         };
         let host = format!("localhost:{port}");
         let honest = &self.honest;

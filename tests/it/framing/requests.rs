@@ -421,9 +421,9 @@ async fn the_admin_listener_reads_as_strictly() {
     let sidecar = Sidecar::with(Credential::PersonalAccessToken).start().await;
     let stream = tokio::net::TcpStream::connect(sidecar.admin).await.unwrap();
     let mut caller = Caller::new(stream);
-    caller.send(format!("GET /healthz HTTP/1.1\r\nHost: {}\r\nX : 1\r\n\r\n", sidecar.admin)).await;
+    caller.send(format!("GET /livez HTTP/1.1\r\nHost: {}\r\nX : 1\r\n\r\n", sidecar.admin)).await;
     let reply = caller.reply().await;
     assert_eq!((reply.status, reply.code().as_str()), (400, "bad_request"));
     assert!(caller.is_closed().await);
-    assert_eq!(sidecar.page("/healthz").await.status, 200);
+    assert_eq!(sidecar.page("/livez").await.status, 200);
 }

@@ -18,6 +18,7 @@ use webwork_sidecar::net::upstream;
 use webwork_sidecar::proxy;
 use webwork_sidecar::proxy::core::{Core, Gate};
 use webwork_sidecar::proxy::service::Admission;
+use webwork_sidecar::telemetry::pulse::Pulses;
 use webwork_sidecar::telemetry::{Meter, Totals};
 use webwork_sidecar::token::bearer::AccessToken;
 use webwork_sidecar::token::current::{Access, Bearer, Generation, Publisher, Rejection, channel};
@@ -86,6 +87,7 @@ impl Start {
                 upstream: self.upstream.clone(),
                 trust: trust.clone(),
                 current: current.clone(),
+                pulse: Pulses::default().of("core"),
                 gates: vec![Gate { sockets: vec![socket], admission: Arc::clone(&self.admission) }],
             };
             std::thread::spawn(move || core.run())

@@ -80,6 +80,12 @@ impl Setup {
         self
     }
 
+    /// The API allows so many requests in a minute, and says so.
+    pub(crate) fn rate_limit(mut self, requests: u32) -> Self {
+        self.simulator.rate_limit = Some(requests);
+        self
+    }
+
     /// The upstream speaks HTTP/1.1 without TLS instead of HTTP/2 with it.
     pub(crate) fn plain(mut self) -> Self {
         self.security = Security::Plain;
@@ -117,7 +123,8 @@ impl Setup {
         self.start().await
     }
 
-    async fn start_undecided(mut self) -> Sidecar {
+    /// Starts it and does not wait for anything.
+    pub(crate) async fn start_undecided(mut self) -> Sidecar {
         let (service, home) = self.furnish().await;
         // From here on everything that this process logs is examined.
         Log::of_process();
@@ -130,9 +137,19 @@ impl Setup {
         };
         let proxy = app.proxy_addresses().find_map(tcp).unwrap_or(NOWHERE);
         let admin = app.admin_addresses().find_map(tcp).unwrap_or(NOWHERE);
+        let health = app.health_addresses().find_map(tcp);
         let running = app.start().unwrap();
         let sources = running.sources().clone();
-        Sidecar { setup: self, service, home, proxy, admin, sources, running: Some(running) }
+        Sidecar {
+            setup: self,
+            service,
+            home,
+            proxy,
+            admin,
+            health,
+            sources,
+            running: Some(running),
+        }
     }
 
     pub(super) fn source(&self, home: &Home) -> Source {

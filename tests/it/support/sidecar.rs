@@ -25,6 +25,7 @@ pub(crate) struct Sidecar {
     pub(crate) service: Arc<Service>,
     pub(crate) proxy: SocketAddr,
     pub(crate) admin: SocketAddr,
+    pub(crate) health: Option<SocketAddr>,
     pub(super) setup: Setup,
     pub(super) home: Arc<Home>,
     pub(super) sources: Sources,
@@ -196,7 +197,7 @@ impl Sidecar {
 
 impl Sidecar {
     fn examine(&self) {
-        for page in ["/healthz", "/readyz", "/status", "/metrics", "/", "/else"] {
+        for page in ["/livez", "/readyz", "/status", "/metrics", "/", "/else"] {
             examine(page, &shown(self.admin, page));
         }
         examine_debug(&self.sources);
