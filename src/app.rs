@@ -11,12 +11,12 @@
 //! while the refresher finishes what is on the wire, and the admin listener goes last.
 
 mod control;
+mod doors;
 mod gates;
 mod reload;
 mod sockets;
 
 use std::io;
-use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -24,12 +24,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::admin::configuration::Configuration;
+use crate::admin::order::Order;
 use crate::admin::{Facts, Sources};
 use crate::clock;
-use crate::config::{Chosen, Config, Listen, Source};
+use crate::config::{Config, Source};
 use crate::guard::{self, Pages};
 use crate::net::drain::{self, Drain, Drainer};
-use crate::net::listen::{Address, BindError, Listeners, Permissions};
+use crate::net::listen::{Address, BindError, Listeners, Passed};
 use crate::net::serve::{Limit, Terms};
 use crate::net::tls::{Trust, TrustError};
 use crate::proxy::core::Core;
@@ -41,6 +42,7 @@ use crate::token::refresher::Refresher;
 use crate::token::setup::SetupError;
 
 use control::{Admin, Control};
+use doors::{Doors, Exposed};
 use gates::gates;
 use reload::{Fixed, Reload};
 use sockets::SocketFiles;
@@ -51,6 +53,9 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A socket that the service manager has opened is open to others.
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
     /// Certificates cannot be loaded.
     #[error(transparent)]
     Trust(#[from] TrustError),
@@ -71,9 +76,7 @@ pub struct App {
     config: Config,
     source: Source,
     trust: Trust,
-    proxy: Vec<Listeners>,
-    admin: Vec<Listeners>,
-    health: Vec<Listeners>,
+    doors: Doors,
     refresher: Refresher,
     handle: Handle,
     meter: Meter,
@@ -82,7 +85,7 @@ pub struct App {
 /// A sidecar at work.
 #[derive(Debug)]
 pub struct Running {
-    drainer: Drainer,
+    drainer: Arc<Drainer>,
     within: Duration,
     threads: Vec<JoinHandle<()>>,
     control: JoinHandle<()>,
@@ -99,31 +102,37 @@ impl App {
     ///
     /// [`StartError`] says what to mend.
     pub fn build(config: Config, source: Source) -> Result<Self, StartError> {
+        Self::adopt(config, source, Passed::default())
+    }
+
+    /// The same with sockets that the service manager has opened: they go before those of the
+    /// configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what to mend.
+    pub fn adopt(config: Config, source: Source, passed: Passed) -> Result<Self, StartError> {
         let trust = Trust::load(config.upstream.ca_file.as_deref())?;
         let upstream = config.upstream.dial(trust.clone());
         let (refresher, handle) = Refresher::new(config.token.clone(), trust.clone(), upstream)?;
-        let Listen { proxy, proxy_chosen, admin, admin_chosen, health, permissions } =
-            &config.listen;
-        let proxy = bind(proxy, *proxy_chosen, cores(), permissions)?;
-        let admin = bind(admin, *admin_chosen, NonZero::<usize>::MIN, permissions)?;
-        let health = bind(health, Chosen::Explicit, NonZero::<usize>::MIN, permissions)?;
+        let doors = Doors::open(&config, passed)?;
         let meter = Meter::default();
-        Ok(Self { config, source, trust, proxy, admin, health, refresher, handle, meter })
+        Ok(Self { config, source, trust, doors, refresher, handle, meter })
     }
 
     /// The addresses that callers use, with the ports that the system chose.
     pub fn proxy_addresses(&self) -> impl Iterator<Item = &Address> {
-        self.proxy.iter().map(|listeners| &listeners.address)
+        self.doors.proxy.iter().map(|listeners| &listeners.address)
     }
 
     /// The addresses of the admin listener.
     pub fn admin_addresses(&self) -> impl Iterator<Item = &Address> {
-        self.admin.iter().map(|listeners| &listeners.address)
+        self.doors.admin.iter().map(|listeners| &listeners.address)
     }
 
     /// The addresses of the health listener.
     pub fn health_addresses(&self) -> impl Iterator<Item = &Address> {
-        self.health.iter().map(|listeners| &listeners.address)
+        self.doors.health.iter().map(|listeners| &listeners.address)
     }
 
     /// Starts the threads.
@@ -137,14 +146,14 @@ impl App {
         let (configuration, seen) =
             watch::channel(Configuration::read(clock::now().wall(), Vec::new()));
         let sources = self.sources(&drain, seen);
-        let files = SocketFiles::of(&[&self.proxy, &self.admin, &self.health]);
+        let files = SocketFiles::of(&self.doors.files);
         let pulses = sources.pulses.clone();
         let cores = self.cores(&drain, &pulses)?;
         let fixed = Fixed::of(&self.config);
         let control = Control {
             admin: Admin::new(
                 &self.config,
-                (&mut self.admin, &mut self.health),
+                (&mut self.doors.admin, &mut self.doors.health),
                 &sources,
                 end.clone(),
             )?,
@@ -157,6 +166,7 @@ impl App {
                 orders: sources.orders.clone(),
                 fixed,
                 configuration,
+                order: sources.reload.clone(),
             },
             refresher: self.refresher,
             drain,
@@ -168,7 +178,15 @@ impl App {
         }
         let control = spawn("control".into(), move || control.run())?;
         let within = self.config.drain;
-        Ok(Running { drainer, within, threads, control, control_end, sources, files })
+        Ok(Running {
+            drainer: Arc::new(drainer),
+            within,
+            threads,
+            control,
+            control_end,
+            sources,
+            files,
+        })
     }
 
     fn sources(&self, drain: &Drain, configuration: watch::Receiver<Configuration>) -> Sources {
@@ -180,14 +198,16 @@ impl App {
             started_at: clock::now().wall(),
             credential: self.config.token.credential.kind().into(),
             upstream: self.config.upstream.origin.to_string(),
-            proxy: written(&self.proxy),
-            admin: written(&self.admin),
+            proxy: written(&self.doors.proxy),
+            admin: written(&self.doors.admin),
         };
         Sources {
             facts,
             token: self.handle.status.clone(),
             meter: self.meter.clone(),
             drain: drain.clone(),
+            stop: Order::default(),
+            reload: Order::default(),
             configuration,
             history: History::begin(clock::wall()),
             pulses: Pulses::default(),
@@ -200,7 +220,7 @@ impl App {
     fn cores(&mut self, drain: &Drain, pulses: &Pulses) -> Result<Vec<Core>, StartError> {
         let limit = Limit::new(&self.config.caller);
         let mut cores = Vec::new();
-        for number in 0..self.proxy.first().map_or(0, |listeners| listeners.sockets.len()) {
+        for number in 0..self.doors.proxy.first().map_or(0, |listeners| listeners.sockets.len()) {
             let terms = Terms {
                 config: self.config.caller.clone(),
                 limit: limit.clone(),
@@ -208,7 +228,7 @@ impl App {
                 counters: self.meter.core(),
             };
             cores.push(Core {
-                gates: gates(&self.config.guard, &mut self.proxy, Pages::None)?,
+                gates: gates(&self.config.guard, &mut self.doors.proxy, Pages::None)?,
                 terms,
                 proxy: self.config.proxy.clone(),
                 upstream: self.config.upstream.clone(),
@@ -232,6 +252,11 @@ impl Running {
         self.drainer.drain(self.within);
     }
 
+    /// What leaves no time to the drain, from another thread than the one that [joins](Self::join).
+    pub fn haste(&self) -> Haste {
+        Haste(Arc::clone(&self.drainer))
+    }
+
     /// Waits until the drain is over and everything that must be written is written. Blocks the thread.
     pub fn join(self) {
         for thread in self.threads {
@@ -244,33 +269,19 @@ impl Running {
     }
 }
 
+/// Ends a drain that has time left. What must be finished is finished all the same.
+#[derive(Debug)]
+pub struct Haste(Arc<Drainer>);
+
+impl Haste {
+    /// Cuts off what still runs.
+    pub fn hurry(&self) {
+        self.0.hurry();
+    }
+}
+
 /// How long the admin listener may take to end: its answers come from memory.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
-
-/// Binds every address for `cores`. A default address that this host does not have is left out: many
-/// containers have no `::1`.
-fn bind(
-    addresses: &[Address],
-    chosen: Chosen,
-    cores: NonZero<usize>,
-    permissions: &Permissions,
-) -> Result<Vec<Listeners>, BindError> {
-    let mut bound = Vec::new();
-    for address in addresses {
-        match Listeners::bind(address, cores.get(), permissions) {
-            Ok(listeners) => bound.push(listeners),
-            Err(error) if chosen == Chosen::Default && error.is_missing_address() => {
-                tracing::warn!(%address, "this host does not have the address; going on without it");
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(bound)
-}
-
-fn cores() -> NonZero<usize> {
-    thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
-}
 
 fn spawn(
     name: String,

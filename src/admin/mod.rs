@@ -6,8 +6,10 @@
 pub mod configuration;
 mod health;
 mod metrics;
+pub mod order;
 mod refresh;
 mod status;
+mod stop;
 mod verdict;
 
 use std::sync::Arc;
@@ -32,6 +34,7 @@ pub use status::{Facts, Report};
 pub use verdict::{Mood, Verdict};
 
 use configuration::Configuration;
+use order::Order as ProcessOrder;
 
 /// What the admin pages show and whom they give orders to.
 #[derive(Clone, Debug)]
@@ -52,6 +55,10 @@ pub struct Sources {
     pub drain: Drain,
     /// What it runs with.
     pub configuration: watch::Receiver<Configuration>,
+    /// Ends the process in order.
+    pub stop: ProcessOrder,
+    /// Reads the configuration again.
+    pub reload: ProcessOrder,
     /// The refresher's ear.
     pub orders: mpsc::Sender<Order>,
 }
@@ -65,6 +72,7 @@ pub fn router(sources: Sources) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/status", get(status::status))
         .route("/refresh", post(refresh::refresh))
+        .route("/stop", post(stop::stop))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_CONTENT))
@@ -89,8 +97,8 @@ async fn unknown_health() -> Response<Body> {
 }
 
 async fn unknown() -> Response<Body> {
-    let paths =
-        "The admin listener has /startupz, /livez, /readyz, /status, /metrics and POST /refresh.";
+    let paths = "The admin listener has /startupz, /livez, /readyz, /status, /metrics, POST /refresh and POST \
+                 /stop.";
     Answer::new(Code::NotFound).message(paths).into_response().map(Body::from)
 }
 

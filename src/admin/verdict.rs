@@ -40,10 +40,20 @@ impl Verdict {
         } else {
             judge(token)
         };
-        let advice = token.trouble.clone().filter(|_| mood != Mood::Well);
+        let trouble = token.trouble.clone().filter(|_| mood != Mood::Well);
+        // What will be wrong matters where nothing is wrong yet.
+        let coming = token.expiry.filter(|_| trouble.is_none());
+        let mood = match (mood, coming) {
+            (Mood::Well, Some(expiry)) if expiry.days <= URGENT => Mood::Degraded,
+            _ => mood,
+        };
+        let advice = trouble.or_else(|| coming.map(|expiry| expiry.advice()));
         Self { mood, headline: headline.to_owned(), advice }
     }
 }
+
+/// From so many days before an end on somebody should look.
+const URGENT: u8 = 7;
 
 fn judge(token: &Status) -> (Mood, &'static str) {
     let serves = token.is_ready();

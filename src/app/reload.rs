@@ -5,20 +5,24 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::admin::configuration::Configuration;
+use crate::admin::order::Order;
 use crate::clock;
 use crate::config::{Config, Source, Watched};
-use crate::token::order::Order;
+use crate::telemetry;
+use crate::token::order::Order as TokenOrder;
 
 /// Watches the configuration file and the secret files, and passes a changed credential on.
 #[derive(Debug)]
 pub(super) struct Reload {
     pub(super) source: Source,
     pub(super) watched: Vec<Watched>,
-    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) orders: mpsc::Sender<TokenOrder>,
     /// What runs, and cannot be changed without a restart.
     pub(super) fixed: Fixed,
     /// For everybody who asks what is in use.
     pub(super) configuration: watch::Sender<Configuration>,
+    /// Asks for it although no file has changed.
+    pub(super) order: Order,
 }
 
 /// The sections of a configuration that are used at the start alone, each in a form that tells a change
@@ -38,7 +42,7 @@ impl Fixed {
             ("[refresh]", format!("{:?}", token.refresh)),
             ("[state]", format!("{:?} {:?}", token.state_directory, token.second_directory)),
             ("[drain]", format!("{:?}", config.drain)),
-            ("[log]", format!("{:?}", config.log)),
+            ("log.format", format!("{:?}", config.log.format)),
         ])
     }
 
@@ -57,9 +61,16 @@ impl Reload {
     /// Watches for ever.
     pub(super) async fn watch(mut self) {
         loop {
-            tokio::time::sleep(INTERVAL).await;
-            if self.watched.iter().any(Watched::has_changed) {
-                self.load().await;
+            tokio::select! {
+                () = self.order.ordered() => {
+                    tracing::info!("reading the configuration again, as ordered");
+                    self.load().await;
+                }
+                () = tokio::time::sleep(INTERVAL) => {
+                    if self.watched.iter().any(Watched::has_changed) {
+                        self.load().await;
+                    }
+                }
             }
         }
     }
@@ -69,6 +80,7 @@ impl Reload {
             Ok(config) => {
                 let now = Fixed::of(&config);
                 let sections = self.fixed.changed(&now);
+                telemetry::log::set_level(config.log.level);
                 if !sections.is_empty() {
                     tracing::warn!(
                         sections = sections.join(", "),
@@ -78,7 +90,7 @@ impl Reload {
                 }
                 // Other files may be named now.
                 self.watched = config.watched;
-                let order = Order::Change(Box::new(config.token.credential));
+                let order = TokenOrder::Change(Box::new(config.token.credential));
                 if self.orders.send(order).await.is_err() {
                     tracing::debug!("the refresher has ended; the change is for the next start");
                 }

@@ -3,20 +3,20 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use crate::net::listen::{Address, Listeners};
+use crate::net::listen::Address;
 
 /// The socket files that this process made.
 #[derive(Debug)]
 pub(super) struct SocketFiles(Vec<(PathBuf, u64)>);
 
 impl SocketFiles {
-    /// Notes which files belong to these listeners.
-    pub(super) fn of(listeners: &[&[Listeners]]) -> Self {
-        let file = |listeners: &Listeners| match &listeners.address {
+    /// Notes which files belong to these addresses.
+    pub(super) fn of(addresses: &[Address]) -> Self {
+        let file = |address: &Address| match address {
             Address::Unix(path) => Some((path.clone(), std::fs::metadata(path).ok()?.ino())),
             Address::Tcp(_) => None,
         };
-        Self(listeners.iter().copied().flatten().filter_map(file).collect())
+        Self(addresses.iter().filter_map(file).collect())
     }
 
     /// Removes them, unless a successor has put its own in their place meanwhile.

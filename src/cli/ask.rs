@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::config::Contact;
 use crate::config::error::Errors;
 use crate::guard::{self, CALLER_KEY};
 use crate::net::listen::Address;
@@ -20,6 +21,9 @@ use super::{ConfigFile, Exit, block_on};
 
 /// Longest time for an answer: it comes from memory, but for an exchange, which may take a minute.
 const LIMIT: Duration = Duration::from_secs(75);
+
+/// Longest time for a probe's answer.
+const PROBE_LIMIT: Duration = Duration::from_secs(3);
 
 /// Largest answer that is read.
 const MAX_ANSWER: usize = 1 << 20;
@@ -88,20 +92,74 @@ impl Whom {
     /// Asks it. A configuration that could not be used any more says all the same where the sidecar is:
     /// it runs on when its files are gone, and then its state is wanted most.
     pub(super) fn ask(&self, method: Method, path: &str) -> Result<(StatusCode, Bytes), AskError> {
-        let (addresses, demands) = match &self.admin {
-            Some(address) => (vec![address.clone()], None),
-            None => {
-                let source = self.file.source();
-                let contact = source.contact()?;
-                if !source.is_empty()
-                    && let Err(errors) = source.load()
-                {
-                    complain(format_args!("{errors}\nAsking the sidecar that runs."));
-                }
-                (contact.admin, Some(contact.guard))
+        let target = self.target()?;
+        let source = self.file.source();
+        if self.admin.is_none()
+            && !source.is_empty()
+            && let Err(errors) = source.load()
+        {
+            complain(format_args!("{errors}\nAsking the sidecar that runs."));
+        }
+        block_on(ask(&target.admin, target.demands.as_ref(), method, path, LIMIT))
+    }
+
+    /// Asks a probe's question, without a word about the configuration.
+    pub(super) fn probe(&self, probe: Probe) -> Result<(StatusCode, String), AskError> {
+        let target = self.target()?;
+        block_on(target.probe(probe))
+    }
+
+    /// Where it is, to be asked again and again.
+    pub(super) fn target(&self) -> Result<Target, AskError> {
+        Ok(match &self.admin {
+            Some(address) => {
+                Target { admin: vec![address.clone()], health: Vec::new(), demands: None }
             }
-        };
-        block_on(ask(&addresses, demands.as_ref(), method, path))
+            None => {
+                let Contact { admin, health, guard } = self.file.source().contact()?;
+                Target { admin, health, demands: Some(guard) }
+            }
+        })
+    }
+}
+
+/// A sidecar that can be asked.
+#[derive(Debug)]
+pub(super) struct Target {
+    admin: Vec<Address>,
+    health: Vec<Address>,
+    demands: Option<guard::Config>,
+}
+
+/// A question with a word for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Probe {
+    /// Can requests be served?
+    Ready,
+    /// Is the start over?
+    Started,
+    /// Does every loop turn?
+    Live,
+}
+
+impl Probe {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Ready => "/readyz",
+            Self::Started => "/startupz",
+            Self::Live => "/livez",
+        }
+    }
+}
+
+impl Target {
+    /// Asks a probe's question: at the admin listener, which tells reasons, else at that for health.
+    pub(super) async fn probe(&self, probe: Probe) -> Result<(StatusCode, String), AskError> {
+        let addresses = if self.admin.is_empty() { &self.health } else { &self.admin };
+        let demands = self.demands.as_ref();
+        let (status, content) =
+            ask(addresses, demands, Method::GET, probe.path(), PROBE_LIMIT).await?;
+        Ok((status, String::from_utf8_lossy(&content).trim_end().to_owned()))
     }
 }
 
@@ -123,6 +181,7 @@ async fn ask(
     demands: Option<&guard::Config>,
     method: Method,
     path: &str,
+    limit: Duration,
 ) -> Result<(StatusCode, Bytes), AskError> {
     let mut last = AskError::NoAddress;
     for address in addresses {
@@ -130,7 +189,7 @@ async fn ask(
             return Err(AskError::AnyPort);
         }
         let asked = at(address, method.clone(), path, demands);
-        let reason = match tokio::time::timeout(LIMIT, asked).await {
+        let reason = match tokio::time::timeout(limit, asked).await {
             Ok(Ok((StatusCode::FORBIDDEN, content))) => {
                 let (address, words) = (address.to_string(), words(&content));
                 return Err(AskError::Refused { address, words });

@@ -10,7 +10,7 @@ use crate::admin::Report;
 use crate::app::Running;
 use crate::clock;
 use crate::config::{Environment, Source};
-use crate::net::listen::Address;
+use crate::net::listen::{Address, Passed};
 use crate::scope::ScopeSet;
 use crate::simulator::{Config, Personality, Security};
 use crate::telemetry;
@@ -70,13 +70,21 @@ impl Demo {
         };
         let config = source.load().map_err(|errors| io::Error::other(errors.to_string()))?;
         let _log = telemetry::log::start(&config.log);
-        let running = match started(config, source) {
+        let running = match started(config, source, Passed::default()) {
             Ok(running) => running,
             Err(exit) => return Ok(exit),
         };
         introduce(&running, &simulator, ports);
         let mut ticker = Ticker::new();
-        signals.wait_ticking(self.limit, || {
+        let stop = running.sources().stop.clone();
+        let limit = self.limit;
+        let over = async {
+            tokio::select! {
+                () = stop.ordered() => {}
+                () = passed(limit) => {}
+            }
+        };
+        signals.wait_ticking(over, || {
             ticker.tick(line(&running.sources().report(), clock::now().wall()));
         });
         ticker.end();
@@ -85,6 +93,14 @@ impl Demo {
         running.join();
         say(summary(&report));
         Ok(Exit::Done)
+    }
+}
+
+/// Waits for the time to pass, if there is a limit.
+async fn passed(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -5,14 +5,18 @@ mod check;
 mod confine;
 mod demo;
 mod exit;
+mod healthcheck;
 pub mod init;
 mod refresh;
 mod run;
+mod service_manager;
 mod setup;
 mod signals;
 mod simulate;
 mod status;
+mod stop;
 mod style;
+mod wait;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -66,6 +70,12 @@ enum Command {
     Refresh(refresh::Refresh),
     /// Show how a running sidecar is doing.
     Status(status::Status),
+    /// Tell by the exit code whether a running sidecar can serve requests: a probe.
+    Healthcheck(healthcheck::Healthcheck),
+    /// Wait until a running sidecar is ready, started or stopped.
+    Wait(wait::Wait),
+    /// Stop a running sidecar in order, and wait for its end.
+    Stop(stop::Stop),
 }
 
 /// Where the configuration comes from.
@@ -105,6 +115,9 @@ pub fn perform(arguments: Arguments) -> Exit {
         Command::Check(check) => check.perform(),
         Command::Refresh(refresh) => refresh.perform(),
         Command::Status(status) => status.perform(),
+        Command::Healthcheck(healthcheck) => healthcheck.perform(),
+        Command::Wait(wait) => wait.perform(),
+        Command::Stop(stop) => stop.perform(),
     }
 }
 

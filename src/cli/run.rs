@@ -1,21 +1,34 @@
 //! `run`: the sidecar itself.
 
+use tokio::sync::oneshot;
+
 use crate::app::{App, Running};
 use crate::config::{Config, Source};
-use crate::net::listen::Address;
+use crate::net::listen::{Address, Passed};
 use crate::net::tunnel::Route;
 use crate::telemetry;
 
-use super::signals::Waiting;
+use super::service_manager::ServiceManager;
+use super::signals::{Meaning, Signals, Waiting};
 use super::style::complain;
 use super::{ConfigFile, Exit};
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
 pub(super) struct Run {
     #[command(flatten)]
     file: ConfigFile,
 }
+
+const HELP: &str = "\
+Examples:
+  webwork-sidecar run --config sidecar.toml
+  WEBWORK_SIDECAR_CREDENTIAL__PERSONAL_ACCESS_TOKEN__TOKEN_FILE=token webwork-sidecar run
+
+SIGTERM and Ctrl-C drain: running requests are finished, for 9 s at most. A second one leaves them no time,
+but an exchange with the authorization server and its write are always finished. SIGHUP reads the
+configuration again; changed files are noticed without it.";
 
 impl Run {
     pub(super) fn perform(self) -> Exit {
@@ -32,12 +45,13 @@ impl Run {
             }
         };
         let _log = telemetry::log::start(&config.log);
-        match started(config, source) {
+        let passed = match Passed::of_process(source.environment.socket_names()) {
+            Ok(passed) => passed,
+            Err(error) => return failed(error),
+        };
+        match started(config, source, passed) {
             Ok(running) => {
-                signals.wait(None);
-                tracing::info!("stopping");
-                running.drain();
-                running.join();
+                attend(signals, running);
                 Exit::Done
             }
             Err(exit) => exit,
@@ -45,13 +59,63 @@ impl Run {
     }
 }
 
+/// Waits for the end to be wanted, and brings it about.
+fn attend(waiting: Waiting, running: Running) {
+    let Waiting { runtime, mut signals } = waiting;
+    let mut manager = ServiceManager::of_process();
+    runtime.block_on(async {
+        until_the_end(&mut signals, &mut manager, &running).await;
+        tracing::info!("stopping");
+        manager.stopping();
+        running.drain();
+        let haste = running.haste();
+        let (done, ended) = oneshot::channel();
+        let joining = std::thread::spawn(move || {
+            running.join();
+            done.send(()).ok();
+        });
+        let mut ended = std::pin::pin!(ended);
+        let again = async {
+            signals.received().await;
+            tracing::warn!("asked again: what runs is cut off, but for an exchange and its write");
+            haste.hurry();
+        };
+        tokio::select! {
+            _ = &mut ended => {}
+            () = again => drop(ended.await),
+        }
+        joining.join().ok();
+    });
+}
+
+async fn until_the_end(signals: &mut Signals, manager: &mut ServiceManager, running: &Running) {
+    let sources = running.sources();
+    let mut configuration = sources.configuration.clone();
+    let mut ticks = tokio::time::interval(manager.interval());
+    loop {
+        tokio::select! {
+            meaning = signals.next() => match meaning {
+                Meaning::End => return,
+                Meaning::Reload => {
+                    manager.reloading();
+                    configuration.mark_unchanged();
+                    sources.reload.order();
+                }
+            },
+            () = sources.stop.ordered() => return,
+            Ok(()) = configuration.changed() => manager.reloaded(),
+            _ = ticks.tick() => manager.tell(sources),
+        }
+    }
+}
+
 /// Builds and starts the sidecar: what `demo` does, too.
-pub(super) fn started(config: Config, source: Source) -> Result<Running, Exit> {
+pub(super) fn started(config: Config, source: Source, passed: Passed) -> Result<Running, Exit> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     tell_proxies(&config);
-    let app = App::build(config, source).map_err(failed)?;
+    let app = App::adopt(config, source, passed).map_err(failed)?;
     for address in app.proxy_addresses() {
         tracing::info!(url = url(address), "forwarding");
     }

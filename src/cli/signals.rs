@@ -1,5 +1,5 @@
-//! The signals by which somebody wants the process to end, in order and never in the middle of an
-//! exchange.
+//! What somebody wants of the process by a signal: that it ends, in order and never in the middle of an
+//! exchange, or that it reads its configuration again.
 
 use std::io;
 use std::time::Duration;
@@ -16,6 +16,15 @@ pub(super) struct Signals {
     hangup: Signal,
 }
 
+/// What a signal means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// SIGTERM, SIGINT or SIGQUIT: the end.
+    End,
+    /// SIGHUP: the configuration is to be read again.
+    Reload,
+}
+
 impl Signals {
     /// From now on none of them ends the process by itself. To be called within a runtime, before
     /// anything starts that must be stopped in order.
@@ -28,27 +37,27 @@ impl Signals {
         })
     }
 
-    /// Waits for one that means the end: SIGTERM, SIGINT or SIGQUIT. SIGHUP asks for the configuration
-    /// to be read again, which happens by itself.
-    pub(super) async fn received(&mut self) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.quit.recv() => return,
-                _ = self.hangup.recv() => tracing::info!(
-                    "SIGHUP: changed files are read again by themselves, within a second"
-                ),
-            }
+    /// Waits for the next one. A signal that comes while nobody waits is not lost.
+    pub(super) async fn next(&mut self) -> Meaning {
+        tokio::select! {
+            _ = self.terminate.recv() => Meaning::End,
+            _ = self.interrupt.recv() => Meaning::End,
+            _ = self.quit.recv() => Meaning::End,
+            _ = self.hangup.recv() => Meaning::Reload,
         }
+    }
+
+    /// Waits for one that means the end, where there is nothing to read again.
+    pub(super) async fn received(&mut self) {
+        while self.next().await != Meaning::End {}
     }
 }
 
 /// Signals, for a thread that has nothing to do but wait for them.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    runtime: Runtime,
-    signals: Signals,
+    pub(super) runtime: Runtime,
+    pub(super) signals: Signals,
 }
 
 impl Waiting {
@@ -61,20 +70,14 @@ impl Waiting {
         Ok(Self { runtime, signals })
     }
 
-    /// Waits for a signal, or for the time to pass.
-    pub(super) fn wait(self, limit: Option<Duration>) {
-        self.wait_ticking(limit, || {});
+    /// Waits for the end to be wanted.
+    pub(super) fn wait(self) {
+        self.wait_ticking(std::future::pending(), || {});
     }
 
-    /// Waits for a signal, or for the time to pass, and calls `tick` every second.
-    pub(super) fn wait_ticking(mut self, limit: Option<Duration>, mut tick: impl FnMut()) {
+    /// Waits for the end to be wanted, by a signal or otherwise, and calls `tick` every second.
+    pub(super) fn wait_ticking(mut self, over: impl Future<Output = ()>, mut tick: impl FnMut()) {
         self.runtime.block_on(async {
-            let over = async {
-                match limit {
-                    Some(limit) => tokio::time::sleep(limit).await,
-                    None => std::future::pending().await,
-                }
-            };
             let mut over = std::pin::pin!(over);
             let mut received = std::pin::pin!(self.signals.received());
             let mut ticks = tokio::time::interval(Duration::from_secs(1));

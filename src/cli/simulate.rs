@@ -109,7 +109,7 @@ impl Simulate {
         } else {
             say("\nWith --directory DIR it writes configurations that point a sidecar at it.");
         }
-        signals.wait(None);
+        signals.wait();
         Exit::Done
     }
 }

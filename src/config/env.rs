@@ -32,6 +32,11 @@ impl Environment {
         self.0.get(name).map(OsString::as_os_str)
     }
 
+    /// The names of the sockets that systemd passes on.
+    pub fn socket_names(&self) -> Option<&str> {
+        self.variable("LISTEN_FDNAMES")?.to_str()
+    }
+
     /// The value of a variable as text, if it is set.
     pub(super) fn text(&self, name: &str) -> Option<Result<&str, NotUnicode>> {
         Some(self.variable(name)?.to_str().ok_or(NotUnicode))

@@ -129,7 +129,7 @@ impl Source {
         let root = document.as_ref().map(Document::parse).transpose()?;
         let mut reader = Reader::new(document.as_ref(), root.as_ref(), &self.environment);
         let (guard, listen) = doors(&mut reader);
-        Ok(Contact { admin: listen.admin, guard })
+        Ok(Contact { admin: listen.admin, health: listen.health, guard })
     }
 
     /// Whether there is anything to read.
@@ -144,6 +144,8 @@ impl Source {
 pub struct Contact {
     /// Addresses of its admin listener.
     pub admin: Vec<Address>,
+    /// Addresses of its health listener.
+    pub health: Vec<Address>,
     /// What it demands of callers.
     pub guard: guarding::Config,
 }

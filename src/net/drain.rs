@@ -30,6 +30,14 @@ impl Drainer {
             first
         });
     }
+
+    /// Leaves no more time to a drain that has begun, or begins one that has none.
+    pub fn hurry(&self) {
+        self.0.send_modify(|deadline| {
+            let now = Instant::now();
+            *deadline = Some(deadline.map_or(now, |deadline| deadline.min(now)));
+        });
+    }
 }
 
 impl Drain {
@@ -46,6 +54,24 @@ impl Drain {
             Ok(None) | Err(_) => Instant::now(),
         }
     }
+
+    /// Waits for the drain to be over, also if its end is moved nearer meanwhile.
+    pub async fn over(&self) {
+        let mut heard = self.0.clone();
+        loop {
+            let known = *heard.borrow_and_update();
+            let deadline = match known {
+                Some(deadline) => deadline,
+                None => self.began().await,
+            };
+            tokio::select! {
+                () = tokio::time::sleep_until(deadline) => return,
+                changed = heard.changed() => if changed.is_err() {
+                    return tokio::time::sleep_until(deadline).await;
+                },
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -59,6 +85,28 @@ mod tests {
         drainer.drain(Duration::from_secs(9));
         drainer.drain(Duration::from_secs(90));
         assert_eq!(drain.began().await, before + Duration::from_secs(9));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn haste_ends_a_drain_that_has_time_left() {
+        let (drainer, drain) = channel();
+        let before = Instant::now();
+        drainer.drain(Duration::from_secs(9));
+        let over = tokio::spawn(async move { drain.over().await });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drainer.hurry();
+        over.await.unwrap();
+        assert_eq!(before.elapsed(), Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_is_over_at_its_end() {
+        let (drainer, drain) = channel();
+        let before = Instant::now();
+        drainer.drain(Duration::from_secs(9));
+        drop(drainer);
+        drain.over().await;
+        assert_eq!(before.elapsed(), Duration::from_secs(9));
     }
 
     #[tokio::test(start_paused = true)]

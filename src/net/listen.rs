@@ -6,6 +6,7 @@
 //! listening *without* it, which fails if anybody at all has the port, and only then are the others
 //! let in.
 
+mod passed;
 mod unix;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use std::str::FromStr;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Type};
 
+pub use passed::{Passed, PassedError};
 use unix::Trouble;
 pub use unix::{Mode, Permissions};
 
@@ -164,6 +166,27 @@ impl Listeners {
             Trouble::Permissions(reason) => BindError::Permissions { address: address(), reason },
             Trouble::Refused(reason) => BindError::Refused { address: address(), reason },
         })
+    }
+}
+
+impl Listeners {
+    /// The same queue of connections for each of `cores`: for sockets that somebody else has opened, which
+    /// cannot be bound a second time.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError::Refused`] when the system gives no more descriptors.
+    pub fn shared(mut self, cores: usize) -> Result<Self, BindError> {
+        while let (true, Some(first)) = (self.sockets.len() < cores, self.sockets.first()) {
+            let copy = match first {
+                Socket::Tcp(socket) => socket.try_clone().map(Socket::Tcp),
+                Socket::Unix(socket) => socket.try_clone().map(Socket::Unix),
+            };
+            let address = || self.address.clone();
+            let copy = copy.map_err(|reason| BindError::Refused { address: address(), reason })?;
+            self.sockets.push(copy);
+        }
+        Ok(self)
     }
 }
 

@@ -46,7 +46,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::{spawn_local, yield_now};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep};
 
 use super::drain::Drain;
 use super::listen::{BACKLOG, Socket};
@@ -113,14 +113,20 @@ where
     core.sweep.drain();
     // Every accept loop and every connection holds a sender: none left means that all is done.
     let grace = (deadline.saturating_duration_since(Instant::now()) / 4).min(GRACE);
-    if timeout(grace, ended.recv()).await.is_ok() {
-        return Ok(());
+    tokio::select! {
+        _ = ended.recv() => return Ok(()),
+        () = drain.over() => {}
+        () = sleep(grace) => {}
     }
     // The runtime asks the kernel for news first: a request that is in its socket counts as arrived.
     yield_now().await;
     core.sweep.close();
-    if timeout_at(deadline, ended.recv()).await.is_err() {
-        tracing::warn!("the drain took too long: the connections that are left are cut off");
+    tokio::select! {
+        biased;
+        _ = ended.recv() => {}
+        () = drain.over() => {
+            tracing::warn!("the drain is over: the connections that are left are cut off");
+        }
     }
     Ok(())
 }
@@ -182,7 +188,7 @@ where
                     if !std::mem::replace(&mut starving, true) {
                         tracing::error!(%error, "cannot accept connections; trying on");
                     }
-                    tokio::time::sleep(BREATHER).await;
+                    sleep(BREATHER).await;
                     continue;
                 }
             }
@@ -309,9 +315,8 @@ where
 
     /// Answers made here end the connection: what was not read of the request is in the way.
     fn own(&self, answer: Answer) -> Response<B> {
-        let counters = &self.terms.counters;
-        counters.answered(Kind::Other, answer.code().status(), Origin::Sidecar);
-        counters.refused(answer.code() as usize);
+        self.terms.counters.answered(Kind::Other, answer.code().status(), Origin::Sidecar);
+        self.terms.counters.refused(answer.code() as usize);
         answer.closing().into_response().map(B::from)
     }
 }

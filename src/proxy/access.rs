@@ -33,6 +33,8 @@ struct Line {
     method: Method,
     /// Without the query, which may hold what a log should not.
     path: String,
+    /// The trace that the caller's request belongs to: W3C Trace Context.
+    trace: Option<String>,
     head: Option<Duration>,
     bytes: u64,
 }
@@ -44,6 +46,7 @@ impl Entry {
             Box::new(Line {
                 method: head.method.clone(),
                 path: head.uri.path().to_owned(),
+                trace: trace_id(&head.headers),
                 head: None,
                 bytes: 0,
             })
@@ -115,11 +118,53 @@ impl Drop for Entry {
             target: "access",
             method = %line.method,
             path = line.path,
+            trace_id = line.trace,
             status = self.status.map(|status| status.as_u16()),
             bytes = line.bytes,
             head_ms = line.head.map(millis),
             total_ms = millis(total),
             generation = self.bearer.as_ref().map(|bearer| bearer.generation().0),
         );
+    }
+}
+
+/// The trace's id in a `traceparent` of version 00, which passes to the upstream as it is. Anything else
+/// would put a caller's text into the log.
+fn trace_id(fields: &HeaderMap) -> Option<String> {
+    let value = fields.get("traceparent")?.to_str().ok()?;
+    let parts: Vec<_> = value.split('-').collect();
+    let [version, trace, parent, flags] = parts.as_slice() else { return None };
+    let is_hex = |part: &str, length| {
+        part.len() == length && part.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_id = |part: &str, length| is_hex(part, length) && part.bytes().any(|it| it != b'0');
+    let valid = *version == "00" && is_id(trace, 32) && is_id(parent, 16) && is_hex(flags, 2);
+    valid.then(|| (*trace).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_trace_is_known_by_its_id_and_nothing_else_is_taken_for_one() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let (parent, none) = ("00f067aa0ba902b7", "0".repeat(32));
+        for (value, told) in [
+            (format!("00-{trace}-{parent}-01"), Some(trace.to_owned())),
+            (format!("00-{none}-{parent}-01"), None),
+            (format!("00-{trace}-0000000000000000-01"), None),
+            (format!("01-{trace}-{parent}-01"), None),
+            (format!("00-{}-{parent}-01", trace.to_uppercase()), None),
+            (format!("00-{trace}-{parent}-01-more"), None),
+            ("\"}".to_owned(), None),
+        ] {
+            let field = HeaderValue::from_str(&value).unwrap();
+            let fields: HeaderMap =
+                [(http::HeaderName::from_static("traceparent"), field)].into_iter().collect();
+            assert_eq!(trace_id(&fields), told, "{value}");
+        }
     }
 }

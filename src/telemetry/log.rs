@@ -5,12 +5,15 @@
 //! their own; where it cannot keep up they are dropped, and a write that fails is nobody's error.
 
 use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
 
+use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, Level};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::field::MakeExt;
-use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::format::debug_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{fmt, registry, reload};
 
 use super::printable;
 
@@ -57,9 +60,24 @@ pub fn start(config: &Config) -> Log {
         .lossy(true)
         .thread_name("log")
         .finish(io::stderr());
-    tracing::dispatcher::set_global_default(lines(config, screen, move || writer.clone())).ok();
+    let (lines, turn) = lines(config, screen, move || writer.clone());
+    if tracing::dispatcher::set_global_default(lines).is_ok() {
+        TURN.set(turn).ok();
+    }
     Log(guard)
 }
+
+/// Sets the least important level that is written from now on.
+pub fn set_level(level: Level) {
+    if let Some(turn) = TURN.get() {
+        turn(level);
+    }
+}
+
+/// Turns the level of this process's log up and down.
+static TURN: OnceLock<Turn> = OnceLock::new();
+
+type Turn = Box<dyn Fn(Level) + Send + Sync>;
 
 /// Where the lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,27 +87,37 @@ enum Screen {
 }
 
 /// What turns events into lines.
-fn lines<W, M>(config: &Config, screen: Screen, open: M) -> Dispatch
+fn lines<W, M>(config: &Config, screen: Screen, open: M) -> (Dispatch, Turn)
 where
     W: io::Write + 'static,
     M: Fn() -> W + Send + Sync + 'static,
 {
-    // It would be told on standard error, with a panic if that fails, too.
-    let lines = fmt().with_max_level(config.level).log_internal_errors(false);
-    match (config.format, screen) {
-        (Format::Text, _) | (Format::Auto, Screen::Terminal) => lines
-            .with_ansi(screen == Screen::Terminal)
-            .fmt_fields(debug_fn(printable::field).delimited(" "))
-            .with_writer(open)
-            .into(),
-        (Format::Json, _) | (Format::Auto, Screen::Elsewhere) => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .with_writer(move || printable::Json(open()))
-            .into(),
-    }
+    let (filter, handle) = reload::Layer::new(LevelFilter::from_level(config.level));
+    // It fails when there is no log any more, and then nobody misses a line.
+    let turn = move |level| drop(handle.reload(LevelFilter::from_level(level)));
+    let registry = registry().with(filter);
+    // Internal errors would be told on standard error, with a panic if that fails, too.
+    let dispatch = match (config.format, screen) {
+        (Format::Text, _) | (Format::Auto, Screen::Terminal) => {
+            let lines = fmt::layer()
+                .log_internal_errors(false)
+                .with_ansi(screen == Screen::Terminal)
+                .fmt_fields(debug_fn(printable::field).delimited(" "))
+                .with_writer(open);
+            registry.with(lines).into()
+        }
+        (Format::Json, _) | (Format::Auto, Screen::Elsewhere) => {
+            let lines = fmt::layer()
+                .log_internal_errors(false)
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false)
+                .with_writer(move || printable::Json(open()));
+            registry.with(lines).into()
+        }
+    };
+    (dispatch, Box::new(turn))
 }
 
 #[cfg(test)]
@@ -117,7 +145,7 @@ mod tests {
         let paper = Paper::default();
         let copy = paper.clone();
         let config = Config { format, level: Level::TRACE };
-        let dispatch = lines(&config, screen, move || copy.clone());
+        let (dispatch, _) = lines(&config, screen, move || copy.clone());
         tracing::dispatcher::with_default(&dispatch, say);
         let bytes = std::mem::take(&mut *paper.0.lock().unwrap());
         String::from_utf8(bytes).unwrap()
@@ -150,6 +178,24 @@ mod tests {
         let controls = |text: &str| text.chars().filter(|it| it.is_control()).collect::<String>();
         assert_eq!(controls(&text), controls(&quiet));
         assert!(controls(&quiet).ends_with("\u{1b}\n"), "{quiet:?}");
+    }
+
+    #[test]
+    fn the_level_can_be_changed_while_it_runs() {
+        let paper = Paper::default();
+        let copy = paper.clone();
+        let config = Config { format: Format::Json, level: Level::INFO };
+        let (dispatch, turn) = lines(&config, Screen::Elsewhere, move || copy.clone());
+        tracing::dispatcher::with_default(&dispatch, || {
+            for (level, words) in [(Level::INFO, "no"), (Level::DEBUG, "yes"), (Level::ERROR, "no")]
+            {
+                turn(level);
+                tracing::debug!(words, "detail");
+            }
+        });
+        let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains("yes"), "{text}");
     }
 
     #[test]

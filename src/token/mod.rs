@@ -8,6 +8,7 @@ pub mod claims;
 pub mod current;
 pub mod ended;
 pub mod endpoint;
+pub mod expiry;
 pub mod grant;
 pub mod handle;
 mod operation;

@@ -76,7 +76,9 @@ impl Refresher {
         let mut tools = Tools::new(upstream);
         let state = initial(&config, &mut tools, trust.clone(), now)?;
         let journal = Journal::new();
-        let first = Status::of(&state, now.wall(), Availability::Pending, 0, &journal);
+        let mut first = Status::of(&state, now, now.wall(), Availability::Pending, 0, &journal);
+        // So that it is told of after the start, too.
+        first.expiry = None;
         let durations = Arc::clone(journal.durations());
         let (status, seen) = watch::channel(first);
         let mut refresher = Self {
@@ -307,9 +309,14 @@ impl Refresher {
     fn report(&self, changed: bool, now: Moment) {
         let token = Availability::of(&self.access, &self.state, now);
         let since = if changed { now.wall() } else { self.status.borrow().since };
-        let status = Status::of(&self.state, since, token, self.rotations, &self.journal);
+        let status = Status::of(&self.state, now, since, token, self.rotations, &self.journal);
         if changed {
             status.log();
+        }
+        if let Some(expiry) = &status.expiry
+            && expiry.is_news_after(self.status.borrow().expiry.as_ref())
+        {
+            tracing::warn!(ends = %expiry.at, "{}", expiry.advice());
         }
         self.status.send_if_modified(|seen| {
             let modified = *seen != status;

@@ -9,6 +9,7 @@ use crate::secret::Fingerprint;
 
 use super::current::{Access, Generation};
 use super::ended::{Ended, Journal, Outcomes};
+use super::expiry::{Ends, Expiry};
 use super::state::{Loss, Standing, State};
 
 /// The refresher's state for people and programs. It holds no secret.
@@ -42,6 +43,8 @@ pub struct Status {
     pub exchanges: Vec<Ended>,
     /// How many ended in each way since the start, in the order of [`Ending::ALL`](super::ended::Ending::ALL).
     pub outcomes: Outcomes,
+    /// What ends soon unless a person does something.
+    pub expiry: Option<Expiry>,
     /// Why the grant was lost, when it was.
     pub loss: Option<Loss>,
     /// What went wrong last and what to do, until something goes right.
@@ -81,6 +84,7 @@ impl Status {
     /// The status of `state`.
     pub(super) fn of(
         state: &State,
+        now: Moment,
         since: Timestamp,
         token: Availability,
         rotations: u64,
@@ -89,6 +93,8 @@ impl Status {
         let grant = state.grant();
         let refresh_issued =
             grant.filter(|grant| grant.refresh.is_some()).map(|it| it.refresh_issued);
+        let refresh_ends =
+            refresh_issued.and_then(|issued| issued.checked_add(state.refresh_token_life()).ok());
         Self {
             state: state.standing(),
             since,
@@ -99,12 +105,18 @@ impl Status {
             expires_at: grant.and_then(|grant| grant.expires),
             next_exchange_at: state.next().map(|deadline| deadline.wall()),
             refresh_token_issued_at: refresh_issued,
-            refresh_token_expires_at: refresh_issued
-                .and_then(|issued| issued.checked_add(state.refresh_token_life()).ok()),
+            refresh_token_expires_at: refresh_ends,
             scope: grant.and_then(|grant| grant.scope.clone()),
             rotations,
             exchanges: journal.last(),
             outcomes: journal.outcomes(),
+            expiry: Ends {
+                kind: state.kind(),
+                standing: state.standing(),
+                access: grant.and_then(|grant| grant.expires),
+                refresh: refresh_ends,
+            }
+            .expiry(now.wall()),
             loss: state.loss(),
             trouble: state.trouble().or(state.standing().advice()).map(str::to_owned),
         }

@@ -1,7 +1,9 @@
 //! The admin listener tells the truth about every state, to programs that may ask.
 
+use std::time::Duration;
+
 use serde_json::Value;
-use webwork_sidecar::admin::Report;
+use webwork_sidecar::admin::{Mood, Report};
 use webwork_sidecar::simulator::{Target, TokenKind, What, When};
 use webwork_sidecar::token::state::{Loss, Standing};
 
@@ -87,6 +89,20 @@ async fn draining() {
     assert!(told(&sidecar, (503, "not ready: stopping")).await.draining);
     assert_eq!(caller.reply().await.status, 200);
     assert!(caller.is_closed().await);
+}
+
+#[tokio::test]
+async fn an_end_that_only_a_person_can_put_off_is_told() {
+    let day = Duration::from_secs(24 * 3600);
+    for (days, told) in [(100, None), (20, Some((30, Mood::Well))), (5, Some((7, Mood::Degraded)))]
+    {
+        let sidecar = Sidecar::with(Credential::PersonalAccessToken);
+        let sidecar = sidecar.personal_life(day * days).start().await;
+        let Report { token, verdict, .. } = sidecar.report();
+        assert_eq!(token.expiry.map(|expiry| (expiry.days, verdict.mood)), told);
+        let advised = verdict.advice.is_some_and(|it| it.contains("make a new one"));
+        assert_eq!(advised, told.is_some());
+    }
 }
 
 #[tokio::test]

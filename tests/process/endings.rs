@@ -66,7 +66,7 @@ fn an_exchange_on_the_wire_and_its_write_are_finished_first() {
 }
 
 #[test]
-fn a_second_signal_changes_nothing() {
+fn a_second_signal_leaves_no_time_but_to_an_exchange_and_its_write() {
     let service = Service::quiet();
     let place = Place::rotating(&service, 0.5);
     service.delay_exchange(When::After, Duration::from_millis(1_500));
@@ -78,6 +78,26 @@ fn a_second_signal_changes_nothing() {
     sidecar.signal(Signal::INT);
     assert_eq!(sidecar.ended().code(), Some(0));
     assert_eq!(place.stored_refresh_token(), service.newest_refresh_token());
+}
+
+#[test]
+fn a_second_signal_cuts_off_what_runs() {
+    let service = Service::quiet();
+    let place =
+        Place::with(&service, Credential::PersonalAccessToken, "[drain]\ntimeout = \"1min\"\n");
+    let sidecar = place.run();
+    let what = What::Delay { ms: 600_000 };
+    service.faults().add(Fault { target: Target::Api, when: When::Before, what, count: 1 });
+    let authority = sidecar.proxy().strip_prefix("http://").unwrap().to_owned();
+    let mut caller = TcpStream::connect(&authority).unwrap();
+    write!(caller, "GET /api/v2/workspaces HTTP/1.1\r\nHost: {authority}\r\n\r\n").unwrap();
+    service.until_struck();
+    sidecar.signal(Signal::TERM);
+    sidecar.says("\"stopping\"");
+    sidecar.signal(Signal::TERM);
+    sidecar.says("asked again");
+    sidecar.says("the connections that are left are cut off");
+    assert_eq!(sidecar.ended().code(), Some(0));
 }
 
 #[test]
@@ -119,7 +139,7 @@ fn a_hangup_is_no_end_in_the_middle_of_an_exchange() {
     let sidecar = place.run();
     service.until_struck();
     sidecar.signal(Signal::HUP);
-    sidecar.says("SIGHUP");
+    sidecar.says("as ordered");
     sidecar.has_token();
     assert_eq!(place.stored_refresh_token(), service.newest_refresh_token());
     sidecar.signal(Signal::QUIT);

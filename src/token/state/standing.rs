@@ -86,6 +86,11 @@ impl State {
         }
     }
 
+    /// How the credential behaves.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// How long a refresh token lives, as its server does not tell.
     pub fn refresh_token_life(&self) -> Duration {
         self.policy.refresh_token_life

@@ -69,6 +69,11 @@ impl Setup {
         self
     }
 
+    pub(crate) fn personal_life(mut self, life: Duration) -> Self {
+        self.simulator.personal_life = life;
+        self
+    }
+
     /// How long the service answers a spent refresh token with its successor.
     pub(crate) fn grace(mut self, grace: Duration) -> Self {
         self.simulator.grace = grace;

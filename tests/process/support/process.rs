@@ -110,6 +110,11 @@ impl Process {
         &self.proxy
     }
 
+    /// Where the admin is asked.
+    pub(crate) fn admin(&self) -> &str {
+        &self.admin
+    }
+
     /// Waits for a line with this text, and returns it.
     pub(crate) fn says(&self, text: &str) -> String {
         self.said.find(text, 0).1

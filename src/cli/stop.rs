@@ -1,0 +1,67 @@
+//! `stop`: ends a running sidecar in order, and waits until it has ended. For jobs.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use tokio::time::Instant;
+
+use super::ask::{AskError, Probe, Whom, words};
+use super::style::{complain, say};
+use super::{Exit, block_on};
+
+/// Arguments of `stop`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(super) struct Stop {
+    #[command(flatten)]
+    whom: Whom,
+    /// How long to wait for its end. An exchange with the authorization server is always finished.
+    #[arg(long, value_name = "SPAN", default_value = "80s", value_parser = super::span)]
+    timeout: Duration,
+}
+
+const HELP: &str = "\
+Examples:
+  report.sh; webwork-sidecar stop           the work of a job is done, so its sidecar may go
+  webwork-sidecar stop --timeout 10s";
+
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl Stop {
+    pub(super) fn perform(self) -> Exit {
+        let Self { whom, timeout } = self;
+        match whom.ask(Method::POST, "/stop") {
+            Ok((StatusCode::ACCEPTED, _)) => {}
+            Ok((_, content)) => {
+                complain(words(&content));
+                return Exit::Failed;
+            }
+            Err(error) => return error.told(),
+        }
+        let target = match whom.target() {
+            Ok(target) => target,
+            Err(error) => return error.told(),
+        };
+        let ended = block_on(async {
+            let deadline = Instant::now() + timeout;
+            while Instant::now() < deadline {
+                if let Err(AskError::Silent { .. }) = target.probe(Probe::Live).await {
+                    return Ok::<_, std::io::Error>(true);
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            Ok(false)
+        });
+        match ended {
+            Ok(true) => {
+                say("stopped");
+                Exit::Done
+            }
+            Ok(false) => {
+                complain("it has not ended yet: it is finishing an exchange or a request");
+                Exit::Failed
+            }
+            Err(error) => AskError::Runtime(error).told(),
+        }
+    }
+}
