@@ -51,6 +51,10 @@ pub enum Code {
     VersionNotSupported,
     /// No token, and a person has to provide one.
     SignInRequired,
+    /// No sign-in waits for what came back, or not for this browser.
+    SignInUnknown,
+    /// A sign-in or sign-out did not come about.
+    SignInFailed,
     /// No token yet; one is being fetched.
     TokenPending,
     /// The token has expired and could not be replaced so far.
@@ -154,7 +158,13 @@ impl Code {
                 "Send HTTP/1.1; clients that begin with HTTP/2 have a switch for it."),
             Self::SignInRequired => Entry(S::SERVICE_UNAVAILABLE, "sign_in_required", "proxy_internal_response",
                 "The sidecar has no usable credential.",
-                "Provide a new refresh token, secret or token; `webwork-sidecar status` says which and why."),
+                "Sign in with `webwork-sidecar login`, or provide what `webwork-sidecar status` says is missing."),
+            Self::SignInUnknown => Entry(S::FORBIDDEN, "sign_in_unknown", "http_request_denied",
+                "No sign-in waits for this answer.",
+                "Sign in again, in one browser and within ten minutes; `login --paste` takes the address of this page."),
+            Self::SignInFailed => Entry(S::BAD_REQUEST, "sign_in_failed", "proxy_internal_response",
+                "The sign-in did not come about.",
+                "Do what the message says; the grant from before is as it was."),
             Self::TokenPending => Entry(S::SERVICE_UNAVAILABLE, "token_pending", "proxy_internal_response",
                 "The sidecar is still obtaining a token.",
                 "Try again in a moment; `webwork-sidecar status` shows the progress."),

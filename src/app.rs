@@ -25,6 +25,7 @@ use tokio::sync::watch;
 
 use crate::admin::configuration::Configuration;
 use crate::admin::order::Order;
+use crate::admin::sign_in::{Page, SignIns};
 use crate::admin::{Facts, Sources};
 use crate::clock;
 use crate::config::{Config, Source};
@@ -40,6 +41,7 @@ use crate::telemetry::pulse::Pulses;
 use crate::token::handle::Handle;
 use crate::token::refresher::Refresher;
 use crate::token::setup::SetupError;
+use crate::token::sign_in::Desk;
 
 use control::{Admin, Control};
 use doors::{Doors, Exposed};
@@ -213,7 +215,16 @@ impl App {
             pulses: Pulses::default(),
             durations: Arc::clone(&self.handle.durations),
             orders: self.handle.orders.clone(),
+            sign_ins: Arc::new(self.sign_ins()),
         }
+    }
+
+    fn sign_ins(&self) -> SignIns {
+        let guard = &self.config.guard;
+        let keyed = guard.caller_key.is_some() || guard.required_field.is_some();
+        let (token, credential) = (self.config.token.clone(), self.handle.credential.clone());
+        let desk = Desk::new(token, credential, self.trust.clone());
+        SignIns::new(desk, if keyed { Page::Keyed } else { Page::Open })
     }
 
     /// One core for each CPU, each with a socket of every address.

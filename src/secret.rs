@@ -9,7 +9,10 @@
 //! What a socket is given is out of reach: buffers of hyper and rustls are freed as they are.
 
 use std::fmt;
+use std::io;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
@@ -25,6 +28,18 @@ impl Secret {
     pub fn new(text: String) -> Self {
         // To shrink the text to its length could move it, and leave it behind where it was.
         Self(SecretString::from(Zeroizing::new(text).as_str()))
+    }
+
+    /// 256 random bits of the system in 43 characters of `[A-Za-z0-9_-]`, which nobody can guess:
+    /// RFC 7636 §4.1 and RFC 6749 §10.10.
+    ///
+    /// # Errors
+    ///
+    /// The system has no randomness to give.
+    pub fn random() -> io::Result<Self> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        getrandom::fill(bytes.as_mut_slice())?;
+        Ok(Self::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
     }
 
     /// The text itself. Never hand the result to a formatter.
@@ -141,6 +156,13 @@ mod tests {
         assert_eq!(serde_json::from_str::<Fingerprint>(&text).unwrap(), fingerprint);
         assert!(serde_json::from_str::<Fingerprint>("\"+a7816bf\"").is_err());
         assert!(serde_json::from_str::<Fingerprint>("\"ba78\"").is_err());
+    }
+
+    #[test]
+    fn what_is_random_is_as_long_as_a_verifier_and_never_the_same() {
+        let (one, other) = (Secret::random().unwrap(), Secret::random().unwrap());
+        assert_eq!(one.expose().len(), 43);
+        assert_ne!(one, other);
     }
 
     #[test]

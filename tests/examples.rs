@@ -86,7 +86,7 @@ fn the_reference_file_shows_the_defaults() {
 #[test]
 fn what_init_writes_works_as_soon_as_its_secret_is_there() {
     for (credential, secrets_named) in [
-        (CredentialKind::AuthorizationCode, 2),
+        (CredentialKind::AuthorizationCode, 1),
         (CredentialKind::ClientCredentials, 1),
         (CredentialKind::PersonalAccessToken, 1),
     ] {

@@ -8,6 +8,7 @@ mod health;
 mod metrics;
 pub mod order;
 mod refresh;
+pub mod sign_in;
 mod status;
 mod stop;
 mod verdict;
@@ -35,6 +36,7 @@ pub use verdict::{Mood, Verdict};
 
 use configuration::Configuration;
 use order::Order as ProcessOrder;
+use sign_in::SignIns;
 
 /// What the admin pages show and whom they give orders to.
 #[derive(Clone, Debug)]
@@ -61,6 +63,8 @@ pub struct Sources {
     pub reload: ProcessOrder,
     /// The refresher's ear.
     pub orders: mpsc::Sender<Order>,
+    /// Where people sign in.
+    pub sign_ins: Arc<SignIns>,
 }
 
 /// The paths of the admin listener.
@@ -73,7 +77,11 @@ pub fn router(sources: Sources) -> Router {
         .route("/status", get(status::status))
         .route("/refresh", post(refresh::refresh))
         .route("/stop", post(stop::stop))
-        .fallback(unknown)
+        .route("/sign-in", post(sign_in::begin))
+        .route("/sign-in/paste", post(sign_in::paste))
+        .route("/sign-out", post(sign_in::out))
+        // The path of the redirection endpoint is the operator's choice; ours go first.
+        .fallback(sign_in::callback)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_CONTENT))
         .with_state(Arc::new(sources))
@@ -96,9 +104,9 @@ async fn unknown_health() -> Response<Body> {
     Answer::new(Code::NotFound).message(paths).into_response().map(Body::from)
 }
 
-async fn unknown() -> Response<Body> {
-    let paths = "The admin listener has /startupz, /livez, /readyz, /status, /metrics, POST /refresh and POST \
-                 /stop.";
+fn unknown() -> Response<Body> {
+    let paths = "The admin listener has /startupz, /livez, /readyz, /status, /metrics, POST /refresh, \
+                 POST /stop, POST /sign-in and POST /sign-out.";
     Answer::new(Code::NotFound).message(paths).into_response().map(Body::from)
 }
 

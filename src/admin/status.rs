@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::configuration::Configuration;
+use super::sign_in::SignInInfo;
 use super::{Sources, Verdict};
 use crate::telemetry::Totals;
 use crate::telemetry::history::Minute;
@@ -56,6 +57,8 @@ pub struct Report {
     pub rate_limit: Option<RateLimit>,
     /// What the sidecar runs with.
     pub configuration: Configuration,
+    /// How a person can sign in.
+    pub sign_in: SignInInfo,
 }
 
 impl Sources {
@@ -75,6 +78,7 @@ impl Sources {
             history: self.history.minutes(&tally),
             rate_limit: self.meter.rate_limit(),
             configuration: self.configuration.borrow().clone(),
+            sign_in: self.sign_ins.info(),
         }
     }
 }

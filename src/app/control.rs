@@ -1,12 +1,14 @@
 //! The control thread: refresher, admin listener and reload.
 
 use std::io;
+use std::sync::Arc;
 
 use axum::body::Body;
 use http::{Method, Request, Response};
 use tokio::task::{JoinSet, LocalSet};
 use tower_service::Service;
 
+use crate::admin::sign_in::SignIns;
 use crate::admin::{self, Sources};
 use crate::clock;
 use crate::config::Config;
@@ -50,9 +52,11 @@ impl Control {
             tokio::task::spawn_local(self.reload.watch());
             tokio::task::spawn_local(self.history.keep(self.meter, clock::wall));
             let refresher = tokio::spawn(self.refresher.run(self.drain, self.end, self.pulse));
+            let sign_ins = Arc::clone(&self.admin.sign_ins);
             let served = self.admin.serve().await;
             // Whatever ends the admin listener, an exchange on the wire is finished first.
             refresher.await.ok();
+            sign_ins.are_finished().await;
             served
         })
     }
@@ -62,6 +66,7 @@ impl Control {
 pub(super) struct Admin {
     doors: Vec<(Gate, axum::Router)>,
     terms: Terms,
+    sign_ins: Arc<SignIns>,
 }
 
 impl Admin {
@@ -76,6 +81,7 @@ impl Admin {
             paths: vec!["/".to_owned()],
             rules: Vec::new(),
             origins: Vec::new(),
+            callback: sources.sign_ins.callback(),
             ..config.guard.clone()
         };
         let caller = serve::Config { max_connections: ADMIN_CONNECTIONS, ..config.caller.clone() };
@@ -90,7 +96,8 @@ impl Admin {
         let guarded = guarded.map(|gate| (gate, admin::router(sources.clone())));
         let open = open_gate(health).into_iter();
         let open = open.map(|gate| (gate, admin::health_router(sources.clone())));
-        Ok(Self { doors: guarded.chain(open).collect(), terms })
+        let sign_ins = Arc::clone(&sources.sign_ins);
+        Ok(Self { doors: guarded.chain(open).collect(), terms, sign_ins })
     }
 
     async fn serve(self) -> io::Result<()> {

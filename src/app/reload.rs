@@ -10,6 +10,7 @@ use crate::clock;
 use crate::config::{Config, Source, Watched};
 use crate::telemetry;
 use crate::token::order::Order as TokenOrder;
+use crate::token::source::Credential;
 
 /// Watches the configuration file and the secret files, and passes a changed credential on.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ impl Fixed {
             ("[state]", format!("{:?} {:?}", token.state_directory, token.second_directory)),
             ("[drain]", format!("{:?}", config.drain)),
             ("log.format", format!("{:?}", config.log.format)),
+            ("redirect_uri", redirect_uri(&token.credential).to_owned()),
         ])
     }
 
@@ -50,6 +52,14 @@ impl Fixed {
     fn changed(&self, now: &Self) -> Vec<&'static str> {
         let pairs = self.0.iter().zip(&now.0);
         pairs.filter(|(old, new)| old != new).map(|(old, _)| old.0).collect()
+    }
+}
+
+/// It is the path of a listener and a name of its guard.
+fn redirect_uri(credential: &Credential) -> &str {
+    match credential {
+        Credential::AuthorizationCode(app) => &app.redirect_uri,
+        _ => "",
     }
 }
 

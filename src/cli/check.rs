@@ -3,10 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, HOST};
-use http::{Request, StatusCode};
-use http_body_util::Full;
 use rustix::fs::Access as Permitted;
 
 use crate::clock;
@@ -16,14 +12,14 @@ use crate::net::drain;
 use crate::net::tls::Trust;
 use crate::telemetry::panics::Defect;
 use crate::telemetry::pulse::Pulses;
-use crate::token::current::{Access, Bearer};
-use crate::token::endpoint::{Line, Reply};
+use crate::token::current::Access;
 use crate::token::handle::Handle;
 use crate::token::refresher::Refresher;
 use crate::token::source::Credential;
 use crate::token::state::Standing;
 use crate::token::status::Status;
 
+use super::proof::{Failure, proven};
 use super::signals::Signals;
 use super::style::{complain, relative, say};
 use super::{ConfigFile, Exit, block_on};
@@ -39,7 +35,7 @@ pub(super) struct Check {
     online: bool,
 }
 
-/// Longest time for the token, and for the API's answer.
+/// Longest time for the token and the API's answer.
 const LIMIT: Duration = Duration::from_secs(70);
 
 impl Check {
@@ -61,8 +57,6 @@ impl Check {
         }
     }
 }
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 async fn checked(config: Config, online: bool) -> Result<(), Failure> {
     let trust = Trust::load(config.upstream.ca_file.as_deref())?;
@@ -136,26 +130,8 @@ async fn tried(mut handle: Handle, upstream: &Dial) -> Result<(), Failure> {
         return Err(status.trouble.unwrap_or("there is no token".into()).into());
     };
     say(described(&handle.status.borrow()));
-    let reply = verified(upstream, bearer).await?;
-    match reply.status {
-        StatusCode::OK => say("ok  GET /api/v2/workspaces"),
-        StatusCode::FORBIDDEN => {
-            return Err(
-                "the API answered 403: only workspace owners and executive managers may use \
-                        it, and the token needs the scope read"
-                    .into(),
-            );
-        }
-        StatusCode::UNAUTHORIZED => {
-            return Err(
-                "the API answered 401: it does not accept the token; provide a new one".into()
-            );
-        }
-        StatusCode::TOO_MANY_REQUESTS => {
-            return Err("the API's limit of requests is used up: try again in a minute".into());
-        }
-        status => return Err(format!("the API answered {status}").into()),
-    }
+    let reply = proven(upstream, bearer).await?;
+    say("ok  GET /api/v2/workspaces");
     let told = |name: &str| reply.fields.get(name).and_then(|value| value.to_str().ok());
     if let (Some(left), Some(limit)) = (told("x-ratelimit-remaining"), told("x-ratelimit-limit")) {
         say(format_args!("    budget: {left} of {limit} requests left in this minute"));
@@ -168,14 +144,4 @@ fn described(status: &Status) -> String {
     let scope = status.scope.as_ref().map_or("not told".into(), ToString::to_string);
     let end = status.expires_at.map_or("not told".into(), |end| relative(end, now));
     format!("ok  token (generation {}, scope: {scope}, ends: {end})", status.generation)
-}
-
-/// API.md §1: what verifies a token.
-async fn verified(upstream: &Dial, bearer: &Bearer) -> Result<Reply, Failure> {
-    let request = Request::get("/api/v2/workspaces")
-        .header(HOST, upstream.origin.authority().as_str())
-        .header(AUTHORIZATION, bearer.field())
-        .header(ACCEPT, "application/json")
-        .body(Full::<Bytes>::default())?;
-    Ok(Line::open(upstream).await?.send(request, LIMIT).await?)
 }

@@ -29,6 +29,9 @@ impl Init {
             Ok(()) => {
                 let file = self.file.display();
                 say(format_args!("{file} is written. Fill it in, then try it:\n"));
+                if self.full || self.credential == CredentialKind::AuthorizationCode {
+                    say(format_args!("  webwork-sidecar login --config {file}"));
+                }
                 say(format_args!("  webwork-sidecar check --config {file} --online"));
                 Exit::Done
             }

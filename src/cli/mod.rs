@@ -7,6 +7,9 @@ mod demo;
 mod exit;
 mod healthcheck;
 pub mod init;
+mod login;
+mod logout;
+mod proof;
 mod refresh;
 mod run;
 mod service_manager;
@@ -48,6 +51,7 @@ const EXAMPLES: &str = "\
 Examples:
   webwork-sidecar demo                          see it work, with a simulated API
   webwork-sidecar init                          write a commented sidecar.toml
+  webwork-sidecar login --config sidecar.toml   sign in with a browser
   webwork-sidecar check --config sidecar.toml --online
   webwork-sidecar run --config sidecar.toml     do the work
   curl http://localhost:9180/api/v2/workspaces
@@ -66,6 +70,10 @@ enum Command {
     Init(init::Init),
     /// Check configuration, files and permissions; with --online also token and API.
     Check(check::Check),
+    /// Sign in with a browser, here or anywhere, and store the grant.
+    Login(login::Login),
+    /// Forget the grant.
+    Logout(logout::Logout),
     /// Let a running sidecar get a new token now.
     Refresh(refresh::Refresh),
     /// Show how a running sidecar is doing.
@@ -113,6 +121,8 @@ pub fn perform(arguments: Arguments) -> Exit {
         Command::Simulate(simulate) => simulate.perform(),
         Command::Init(init) => init.perform(),
         Command::Check(check) => check.perform(),
+        Command::Login(login) => login.perform(),
+        Command::Logout(logout) => logout.perform(),
         Command::Refresh(refresh) => refresh.perform(),
         Command::Status(status) => status.perform(),
         Command::Healthcheck(healthcheck) => healthcheck.perform(),

@@ -113,7 +113,9 @@ impl Access {
                 "authorization-code.toml",
                 format!(
                     "[credential.authorization_code]\n{app}refresh_token_file = \"refresh_token\"\n\
-                     redirect_uri = \"http://127.0.0.1:9181/callback\"\n"
+                     redirect_uri = \"http://127.0.0.1:9181/callback\"\n\
+                     authorize_url = \"{}/oauth/authorize\"\n",
+                    self.url
                 ),
             ),
             ("client-credentials.toml", format!("[credential.client_credentials]\n{app}")),

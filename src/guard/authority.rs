@@ -10,7 +10,7 @@ use http::Version;
 use http::header::HOST;
 use http::request::Parts;
 
-use super::{InvalidConfig, Refusal};
+use super::{Callback, InvalidConfig, Refusal};
 
 /// Where the requests of one guard come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +38,16 @@ enum Absence {
 }
 
 impl Authorities {
-    /// The loopback names and `hosts`, each with every port of the door.
+    /// The loopback names and `hosts`, each with every port of the door, and the name of the callback.
     ///
     /// # Errors
     ///
     /// [`InvalidConfig`] names the entry of `hosts` that is no host.
-    pub(super) fn new(hosts: &[String], door: Door<'_>) -> Result<Self, InvalidConfig> {
+    pub(super) fn new(
+        hosts: &[String],
+        callback: Option<&Callback>,
+        door: Door<'_>,
+    ) -> Result<Self, InvalidConfig> {
         let mut allowed = Vec::new();
         for name in LOOPBACK {
             allowed.extend(at_door(name, door));
@@ -58,6 +62,7 @@ impl Authorities {
                 None => allowed.extend(at_door(name, door)),
             }
         }
+        allowed.extend(callback.map(|callback| callback.authority.clone()));
         let absence = match door {
             Door::Tcp(_) => Absence::Refused,
             Door::Unix => Absence::AllowedInHttp10,
@@ -167,7 +172,7 @@ mod tests {
     fn at(bound: &[&str], hosts: &[&str]) -> Authorities {
         let bound: Vec<SocketAddr> = bound.iter().map(|text| text.parse().unwrap()).collect();
         let hosts: Vec<String> = hosts.iter().map(|text| (*text).to_owned()).collect();
-        Authorities::new(&hosts, Door::Tcp(&bound)).unwrap()
+        Authorities::new(&hosts, None, Door::Tcp(&bound)).unwrap()
     }
 
     fn admitted(authorities: &Authorities, host: &str) -> bool {
@@ -282,9 +287,22 @@ mod tests {
     }
 
     #[test]
+    fn the_callback_has_a_name_of_its_own() {
+        let callback =
+            |authority: &str| Callback { authority: authority.into(), path: "/callback".into() };
+        let bound = ["0.0.0.0:9181".parse().unwrap()];
+        for (authority, other) in [("127.0.0.1:7777", "127.0.0.1:7778"), ("localhost", "[::1]")] {
+            let callback = callback(authority);
+            let authorities = Authorities::new(&[], Some(&callback), Door::Tcp(&bound)).unwrap();
+            assert!(admitted(&authorities, authority) && admitted(&authorities, "localhost:9181"));
+            assert!(!admitted(&authorities, other), "{other}");
+        }
+    }
+
+    #[test]
     fn a_unix_socket_needs_no_port() {
         let hosts = ["sidecar".to_owned()];
-        let authorities = Authorities::new(&hosts, Door::Unix).unwrap();
+        let authorities = Authorities::new(&hosts, None, Door::Unix).unwrap();
         for host in ["localhost", "127.0.0.1", "sidecar"] {
             assert!(admitted(&authorities, host), "{host}");
         }
@@ -296,11 +314,11 @@ mod tests {
     #[test]
     fn a_configured_host_that_is_none_is_refused() {
         for host in ["", "*", "*.example", "http://a", "a/b", "a b", "a:b", "a:70000", "[a]"] {
-            let verdict = Authorities::new(&[host.to_owned()], Door::Unix).map(drop);
+            let verdict = Authorities::new(&[host.to_owned()], None, Door::Unix).map(drop);
             assert_eq!(verdict, Err(InvalidConfig::Host(host.into())), "{host:?}");
         }
         for host in ["0.0.0.0", "0.0.0.0:9180", "[::]", "[::]:9180", "[::ffff:0.0.0.0]"] {
-            let verdict = Authorities::new(&[host.to_owned()], Door::Unix).map(drop);
+            let verdict = Authorities::new(&[host.to_owned()], None, Door::Unix).map(drop);
             assert_eq!(verdict, Err(InvalidConfig::EveryHost(host.into())), "{host:?}");
         }
     }

@@ -13,10 +13,13 @@
 //! policy       method, target, rules           against detours             403, 400
 //! ```
 //!
+//! The way of a person's browser back from a sign-in may be an exception: see `callback`.
+//!
 //! GET is judged like POST, because it carries the credential too. Nothing here does I/O, reads a clock
 //! or changes a request, and a request that is admitted costs no allocation.
 
 mod authority;
+mod callback;
 mod caller;
 mod cross_site;
 mod method_override;
@@ -33,6 +36,7 @@ use crate::account::{Account, Gid, Uid};
 use crate::secret::Secret;
 
 pub use authority::Door;
+pub use callback::Callback;
 pub use caller::CALLER_KEY;
 pub use cross_site::Pages;
 pub use method_override::is_in as asks_for_another_method;
@@ -70,6 +74,8 @@ pub struct Config {
     pub uids: Vec<Uid>,
     /// Groups whose programs may call through Unix sockets.
     pub gids: Vec<Gid>,
+    /// Where an authorization server sends browsers back; nowhere by default.
+    pub callback: Option<Callback>,
 }
 
 impl Default for Config {
@@ -92,6 +98,7 @@ impl Default for Config {
             caller_key: None,
             uids: Vec::new(),
             gids: Vec::new(),
+            callback: None,
         }
     }
 }
@@ -143,6 +150,7 @@ pub enum InvalidConfig {
 pub struct Guard {
     peers: Option<Peers>,
     authorities: Authorities,
+    callback: Option<Callback>,
     origins: Origins,
     required_field: Option<RequiredField>,
     caller_key: Option<CallerKey>,
@@ -172,7 +180,8 @@ impl Guard {
         };
         Ok(Self {
             peers,
-            authorities: Authorities::new(&config.hosts, door)?,
+            authorities: Authorities::new(&config.hosts, config.callback.as_ref(), door)?,
+            callback: config.callback.clone(),
             origins: Origins::new(&config.origins, pages)?,
             required_field: config.required_field.clone().map(RequiredField),
             caller_key: config.caller_key.clone().map(CallerKey::new).transpose()?,
@@ -191,7 +200,11 @@ impl Guard {
             peers.admit(peer)?;
         }
         self.authorities.admit(head)?;
-        if self.origins.admit(head)? == Passage::Preflight {
+        if self.callback.as_ref().is_some_and(|callback| callback.is_reached_by(head)) {
+            return Ok(Admitted::Request);
+        }
+        let lands = self.callback.is_some() && callback::lands(head);
+        if !lands && self.origins.admit(head)? == Passage::Preflight {
             return Ok(Admitted::Preflight(self.policy.methods()));
         }
         if let Some(field) = &self.required_field {
@@ -274,6 +287,39 @@ mod tests {
         assert_eq!(guard.admit(&head, None), Ok(Admitted::Preflight(methods)));
         head.headers.insert("host", "evil.example".parse().unwrap());
         assert!(matches!(guard.admit(&head, None), Err(Refusal::HostForeign { .. })));
+    }
+
+    #[test]
+    fn a_browser_comes_back_from_a_sign_in_without_any_key_and_to_one_path() {
+        let guard = guard(&Config {
+            callback: Some(Callback {
+                authority: "127.0.0.1:7777".into(),
+                path: "/oauth/callback".into(),
+            }),
+            caller_key: Some(Secret::new("a-key-for-callers".into())),
+            ..Config::default()
+        });
+        let fields = [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
+        let mut back = head("/oauth/callback?code=a", &fields);
+        back.headers.insert("host", "127.0.0.1:7777".parse().unwrap());
+        assert_eq!(guard.admit(&back, None), Ok(Admitted::Request));
+        // It ends at the page, if it shows the key.
+        let mut end = head("/?sign_in=done", &fields);
+        assert_eq!(guard.admit(&end, None), Err(Refusal::CallerKeyMissing));
+        end.headers.insert(CALLER_KEY, "a-key-for-callers".parse().unwrap());
+        assert_eq!(guard.admit(&end, None), Err(Refusal::Path));
+        end.headers.insert("sec-fetch-dest", "iframe".parse().unwrap());
+        assert_eq!(guard.admit(&end, None), Err(Refusal::FetchSite));
+        back.headers.insert("host", "evil.example".parse().unwrap());
+        assert!(matches!(guard.admit(&back, None), Err(Refusal::HostForeign { .. })));
+        let elsewhere = head("/api/v2/tasks", &fields);
+        assert_eq!(guard.admit(&elsewhere, None), Err(Refusal::FetchSite));
+        let framed = head("/oauth/callback?code=a", &fields[..2]);
+        assert_eq!(guard.admit(&framed, None), Err(Refusal::FetchSite));
     }
 
     #[test]

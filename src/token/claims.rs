@@ -23,6 +23,8 @@ pub struct Claims {
     pub expires: Option<Timestamp>,
     /// `scopes`, or `scope` as RFC 9068 writes it.
     pub scope: Option<ScopeSet>,
+    /// `sub`: who signed in, as the server counts people.
+    pub subject: Option<String>,
 }
 
 impl Claims {
@@ -52,13 +54,15 @@ impl Claims {
             (_, Some(Value::String(text))) => text.parse().ok(),
             _ => None,
         };
-        Some(Self { expires, scope })
+        let subject = payload.sub.filter(|subject| !subject.is_empty());
+        Some(Self { expires, scope, subject })
     }
 }
 
 #[derive(Deserialize)]
 struct Payload {
     exp: Option<f64>,
+    sub: Option<String>,
     scopes: Option<Value>,
     scope: Option<Value>,
 }
@@ -74,7 +78,9 @@ mod tests {
 
     #[test]
     fn the_servers_float_times_are_read() {
-        let read = claims(r#"{"aud":"1","exp":1796783589.179297,"scopes":["read","write"]}"#);
+        let read =
+            claims(r#"{"aud":"1","exp":1796783589.179297,"scopes":["read","write"],"sub":"42"}"#);
+        assert_eq!(read.subject.as_deref(), Some("42"));
         assert_eq!(read.expires.unwrap().as_second(), 1_796_783_589);
         assert_eq!(read.scope.unwrap().to_string(), "read write");
     }

@@ -1,12 +1,16 @@
 //! What an authorization server granted, as it is held in memory.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
+use crate::clock::Moment;
 use crate::scope::{Rights, ScopeSet};
 use crate::secret::Fingerprint;
 
 use super::bearer::{AccessToken, RefreshToken};
 use super::current::{Bearer, Generation};
+use super::state::Issue;
 
 /// An access token in use, with the refresh token that replaces it where the credential has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +32,20 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// The grant of a sign-in that was asked for at this time.
+    pub fn first(generation: Generation, issue: Issue, issued: Timestamp) -> Self {
+        let life = issue.life.filter(|life| !life.is_zero());
+        Self {
+            generation,
+            access: issue.access,
+            refresh: issue.refresh,
+            issued,
+            expires: life.map(|life| Moment::new(issued, Duration::ZERO).plus(life).wall()),
+            refresh_issued: issued,
+            scope: issue.scope,
+        }
+    }
+
     /// The access token as requests carry it.
     pub fn bearer(&self) -> Bearer {
         let rights = self.scope.as_ref().map(Rights::from).unwrap_or_default();

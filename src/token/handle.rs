@@ -8,6 +8,7 @@ use crate::telemetry::histogram::Histogram;
 
 use super::current::CurrentToken;
 use super::order::Order;
+use super::source::Credential;
 use super::status::Status;
 
 /// The refresher's ends for the rest of the program.
@@ -19,6 +20,8 @@ pub struct Handle {
     pub status: watch::Receiver<Status>,
     /// For the operator.
     pub orders: mpsc::Sender<Order>,
+    /// For sign-ins: the credential in use, which may be read again.
+    pub credential: watch::Receiver<Credential>,
     /// How long exchanges took.
     pub durations: Arc<Histogram>,
 }

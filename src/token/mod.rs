@@ -17,6 +17,7 @@ pub mod order;
 pub mod record;
 pub mod refresher;
 pub mod setup;
+pub mod sign_in;
 pub mod source;
 pub mod state;
 pub mod status;

@@ -25,7 +25,7 @@ use super::store::{Lock, Store};
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long it is tried: longer than an exchange of the other process takes.
-const LOCK_PATIENCE: Duration = Duration::from_secs(75);
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(75);
 
 /// A skew of the wall clock that is worth a warning: tokens are planned in days, but a server refuses
 /// what lies in its future.
@@ -176,31 +176,35 @@ impl Done {
 }
 
 async fn open(store: Arc<Store>, ours: Record) -> Done {
-    let patience = tokio::time::Instant::now() + LOCK_PATIENCE;
+    match locked(&store, LOCK_PATIENCE).await {
+        Ok(Some(lock)) => match loaded(store, ours).await {
+            Ok(record) => Done { lock: Some(lock), ..Done::of(Event::Opened(record)) },
+            Err(why) => Done::of(Event::Unwritable(why)),
+        },
+        Ok(None) => Done::of(Event::Busy),
+        Err(why) => Done::of(Event::Unwritable(why)),
+    }
+}
+
+/// Takes the store's lock; `None` if another process has it for longer than `patience`.
+pub(super) async fn locked(store: &Arc<Store>, patience: Duration) -> Result<Option<Lock>, String> {
+    let patience = tokio::time::Instant::now() + patience;
     loop {
-        let lock = {
-            let store = Arc::clone(&store);
-            stored(move || store.lock()).await
-        };
-        match lock {
-            Ok(Some(lock)) => {
-                let record = stored(move || store.load()).await;
-                let record = match record.map(|record| record.map(|it| it.seen_by(&ours))) {
-                    Ok(record) => record.transpose().map_err(|foreign| foreign.to_string()),
-                    Err(why) => Err(why),
-                };
-                return match record {
-                    Ok(record) => Done { lock: Some(lock), ..Done::of(Event::Opened(record)) },
-                    Err(why) => Done::of(Event::Unwritable(why)),
-                };
-            }
-            Ok(None) if tokio::time::Instant::now() < patience => {
+        let store = Arc::clone(store);
+        match stored(move || store.lock()).await? {
+            Some(lock) => return Ok(Some(lock)),
+            None if tokio::time::Instant::now() < patience => {
                 tokio::time::sleep(LOCK_PAUSE).await;
             }
-            Ok(None) => return Done::of(Event::Busy),
-            Err(why) => return Done::of(Event::Unwritable(why)),
+            None => return Ok(None),
         }
     }
+}
+
+/// What is stored, as the app of `ours` may see it.
+pub(super) async fn loaded(store: Arc<Store>, ours: Record) -> Result<Option<Record>, String> {
+    let record = stored(move || store.load()).await?;
+    record.map(|it| it.seen_by(&ours)).transpose().map_err(|foreign| foreign.to_string())
 }
 
 async fn send(endpoint: Arc<TokenEndpoint>, line: Option<Line>, ask: Ask) -> Done {
@@ -229,7 +233,7 @@ async fn probe(upstream: Dial, bearer: Option<Bearer>, after: Duration) -> Done 
 }
 
 /// Runs a store's blocking work where it may block.
-async fn stored<T: Send + 'static, E: Display + Send + 'static>(
+pub(super) async fn stored<T: Send + 'static, E: Display + Send + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, String> {
     match tokio::task::spawn_blocking(work).await {

@@ -4,6 +4,8 @@
 //! Every operation runs in a task of its own that nothing cancels, neither a caller that goes away nor
 //! a reload nor the drain; the refresher returns only when nothing is on the wire and no write is owed.
 
+mod orders;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,11 +25,11 @@ use super::current::{self, Access, Publisher, Rejection};
 use super::ended::Journal;
 use super::handle::Handle;
 use super::operation::{Done, Operation, Tools};
-use super::order::{Asked, Order};
+use super::order::Order;
 use super::record::Record;
 use super::setup::{SetupError, initial, provided};
 use super::source::Credential;
-use super::state::{Action, Event, Standing, State, step};
+use super::state::{Action, Event, State, step};
 use super::status::{Availability, Status};
 use super::store::Lock;
 use super::waiting::Waiting;
@@ -61,6 +63,7 @@ pub struct Refresher {
     rotations: u64,
     journal: Journal,
     changed: Option<Credential>,
+    credential: watch::Sender<Credential>,
 }
 
 impl Refresher {
@@ -81,6 +84,7 @@ impl Refresher {
         first.expiry = None;
         let durations = Arc::clone(journal.durations());
         let (status, seen) = watch::channel(first);
+        let (credential, in_use) = watch::channel(config.credential.clone());
         let mut refresher = Self {
             watch: Watch::of(tools.store.as_ref()),
             config,
@@ -99,11 +103,14 @@ impl Refresher {
             rotations: 0,
             journal,
             changed: None,
+            credential,
         };
         for event in provided(&refresher.config.credential, now) {
             refresher.decide(event);
         }
-        Ok((refresher, Handle { current, status: seen, orders: orders_in, durations }))
+        let handle =
+            Handle { current, status: seen, orders: orders_in, credential: in_use, durations };
+        Ok((refresher, handle))
     }
 
     /// Works until `end` begins and nothing is left that must be finished. From the drain on nothing new
@@ -186,55 +193,6 @@ impl Refresher {
         self.decide(Event::Rejected(generation));
     }
 
-    fn order(&mut self, order: Order) {
-        match order {
-            Order::Refresh(reply) => {
-                let asked = self.asked();
-                // Whoever asked may have gone away.
-                reply.send(asked).ok();
-            }
-            Order::Change(credential) => self.change(*credential),
-        }
-    }
-
-    fn asked(&mut self) -> Asked {
-        self.decide(Event::Asked);
-        let planned = self.state.next().map(|next| next.remaining(clock::now()));
-        match (&self.performing, self.state.standing(), planned) {
-            _ if self.is_fixed() => Asked::Fixed,
-            (_, Standing::Lost | Standing::SignedOut, _) | (None, _, None) => Asked::Useless,
-            (Some(_), _, _) => Asked::Begun,
-            (None, _, Some(wait)) => Asked::Planned { wait },
-        }
-    }
-
-    fn change(&mut self, credential: Credential) {
-        let now = clock::now();
-        if self.performing.is_some() {
-            // What is on its way belongs to the old one.
-            self.changed = Some(credential);
-            return;
-        }
-        if !self.config.credential.is_same_client(&credential) {
-            tracing::error!(
-                "the kind of credential, client_id or token_url has changed: restart to apply it"
-            );
-            return;
-        }
-        self.config.credential = credential;
-        match self.tools.equip(&self.config, self.trust.clone()) {
-            Ok(()) => {
-                tracing::info!("the credential was read again");
-                self.decide(Event::Reconfigured);
-                for event in provided(&self.config.credential, now) {
-                    self.decide(event);
-                }
-                self.decide(Event::Tick);
-            }
-            Err(error) => tracing::error!(%error, "the changed credential cannot be used"),
-        }
-    }
-
     fn finished(&mut self, done: Result<Done, JoinError>) {
         let operation = self.performing.take();
         let event = match (done, operation) {
@@ -286,8 +244,9 @@ impl Refresher {
             }
             Action::Settle => self.waiting.settle(&self.access),
             Action::Close => {
-                // While the lock is ours: what another process writes later must look new.
-                if let Some(store) = &self.tools.store {
+                // While the lock is ours: what another process writes later must look new. Without it,
+                // as after a question to the upstream, another's record would pass for our own.
+                if let (Some(store), Some(_)) = (&self.tools.store, &self.lock) {
                     self.watch.mark(store);
                 }
                 self.lock = None;

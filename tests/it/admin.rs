@@ -50,7 +50,7 @@ async fn active() {
 #[tokio::test]
 async fn signed_out() {
     let sidecar = Sidecar::with(Credential::SignInToCome).start().await;
-    let report = told(&sidecar, (503, "not ready: there is no grant yet")).await;
+    let report = told(&sidecar, (503, "not ready: there is no grant")).await;
     assert_eq!(report.token.state, Standing::SignedOut);
     let reply = sidecar.get(WORKSPACES).await;
     assert_eq!((reply.status, reply.code().as_str()), (503, "sign_in_required"));
@@ -122,6 +122,7 @@ async fn the_report_keeps_its_shape() {
             "proxy",
             "rate_limit",
             "ready",
+            "sign_in",
             "started_at",
             "token",
             "traffic",

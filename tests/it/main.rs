@@ -28,6 +28,7 @@ mod restart;
 mod retries;
 mod robustness;
 mod rotation;
+mod sign_in;
 mod store;
 mod support;
 mod tls;

@@ -75,6 +75,8 @@ pub(crate) enum Happening {
     GoodSeed,
     /// The operator provides a refresh token that nobody knows.
     BadSeed,
+    /// A person signs in, and what comes of it is stored by another process, if the lock is free.
+    SignIn,
 }
 
 /// Something that stays broken for a while.
@@ -175,6 +177,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::GrantRevoked),
         1 => Just(Happening::GoodSeed),
         1 => Just(Happening::BadSeed),
+        2 => Just(Happening::SignIn),
     ]
 }
 

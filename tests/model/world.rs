@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use webwork_sidecar::clock::Moment;
+use webwork_sidecar::secret::Fingerprint;
 use webwork_sidecar::token::Refresh;
 use webwork_sidecar::token::bearer::{AccessToken, RefreshToken};
-use webwork_sidecar::token::current::{Access, Generation};
+use webwork_sidecar::token::current::Access;
 use webwork_sidecar::token::grant::{Grant, Seed};
 use webwork_sidecar::token::record::Record;
 use webwork_sidecar::token::state::{Action, Ask, Event, Outcome, Refusal};
@@ -181,11 +182,14 @@ impl<'a> World<'a> {
                 self.hears(who.replica, event)
             }
             Due::Told { who, event } if self.is_alive(who) => self.hears(who.replica, event),
+            // Whoever is at something looks again after it.
+            Due::Look { who } if self.is_alive(who) && self.is_performing(who) => {
+                self.plan(SECOND, Due::Look { who });
+                Ok(())
+            }
             Due::Look { who } if self.is_alive(who) => match self.store.record.clone() {
-                Some(record) if self.replicas[who.replica].performing == Performing::Nothing => {
-                    self.hears(who.replica, Event::Seen(record))
-                }
-                _ => Ok(()),
+                Some(record) => self.hears(who.replica, Event::Seen(record)),
+                None => Ok(()),
             },
             Due::Wake { who } if self.is_alive(who) => {
                 self.replicas[who.replica].alarm = None;
@@ -243,6 +247,7 @@ impl<'a> World<'a> {
             Action::Send(Ask::ClientCredentials) => {
                 return Err("client credentials are sent for a person's grant".into());
             }
+            Action::Send(Ask::Code(_)) => return Err("the machine asks for a sign-in".into()),
             Action::Persist(record) => Operation::Persist(record),
             Action::Probe { after } => Operation::Probe(after),
             Action::Close => {
@@ -331,6 +336,10 @@ impl<'a> World<'a> {
         self.agenda.insert((self.elapsed + delay, self.planned), due);
     }
 
+    fn is_performing(&self, who: Incarnation) -> bool {
+        self.replicas[who.replica].performing != Performing::Nothing
+    }
+
     fn is_alive(&self, who: Incarnation) -> bool {
         let replica = &self.replicas[who.replica];
         replica.who == who && replica.state.is_some()
@@ -345,22 +354,43 @@ impl<'a> World<'a> {
     }
 
     fn grant_in_store(&mut self, seed: &str) {
-        let Some(pair) = self.server.exchange(seed, Duration::ZERO) else { return };
-        let mut record = empty_record();
-        let now = moment(Duration::ZERO);
+        self.store_grant(seed, empty_record());
+    }
+
+    /// What a sign-in stores: the grant from before, with all that was known of it, is over.
+    fn sign_in_over(&mut self, mut record: Record) {
+        let code = self.server.sign_in();
+        let held = record.grant.as_ref().and_then(|grant| grant.refresh.as_ref());
+        record.spent.extend(held.map(RefreshToken::fingerprint));
+        if let Some(seed) = &self.seed {
+            record.seed = Some(Fingerprint::of(seed));
+        }
+        self.store_grant(&code, record);
+    }
+
+    fn store_grant(&mut self, seed: &str, before: Record) {
+        let Some(pair) = self.server.exchange(seed, self.elapsed) else { return };
+        let now = self.now();
         let refresh = pair.refresh.as_deref().unwrap_or(seed);
-        record.revision = 1;
-        record.generation = Generation(1);
-        record.grant = Some(Grant {
-            generation: Generation(1),
-            access: access_token(&pair.access),
-            refresh: Some(refresh_token(refresh)),
-            issued: now.wall(),
-            expires: self.case.life.map(|life| now.plus(life).wall()),
-            refresh_issued: now.wall(),
-            scope: None,
-        });
-        self.laws.stored(&record, Duration::ZERO);
+        let generation = before.generation.next();
+        let record = Record {
+            revision: before.revision + 1,
+            generation,
+            grant: Some(Grant {
+                generation,
+                access: access_token(&pair.access),
+                refresh: Some(refresh_token(refresh)),
+                issued: now.wall(),
+                expires: self.case.life.map(|life| now.plus(life).wall()),
+                refresh_issued: now.wall(),
+                scope: None,
+            }),
+            intent: None,
+            aside: None,
+            loss: None,
+            ..before
+        };
+        self.laws.stored(&record, self.elapsed);
         self.store.write(record);
     }
 

@@ -28,4 +28,5 @@ mod pairs;
 mod planted;
 mod proxies;
 mod roots;
+mod sign_in;
 mod support;

@@ -67,23 +67,9 @@ impl TokenEndpoint {
 
     /// Makes the exchange. Dropping the future may lose the answer, and a refresh token with it.
     pub async fn exchange(&self, line: Line, ask: &Ask) -> Exchanged {
-        let request =
-            match request::request(ask, &self.scope, &self.registration, &self.dial.origin) {
-                Ok(request) => request,
-                Err(error) => {
-                    return Exchanged::without_answer(Outcome::NotSent(error.to_string()));
-                }
-            };
-        let reply = match line.send(request, self.limits.timeout).await {
+        let reply = match self.send(line, ask).await {
             Ok(reply) => reply,
-            Err(LineError::NotSent) => {
-                return Exchanged::without_answer(Outcome::NotSent(LineError::NotSent.to_string()));
-            }
-            Err(LineError::NoAnswer(why)) => {
-                let why = format!("an exchange with the token endpoint is in doubt: {why}");
-                let doubtful = Doubtful::Silence;
-                return Exchanged::without_answer(Outcome::InDoubt { why, doubtful });
-            }
+            Err(outcome) => return Exchanged { outcome, clock_skew: None },
         };
         let now = clock::now().wall();
         let content = reply.content.as_deref().map(Vec::as_slice);
@@ -92,10 +78,17 @@ impl TokenEndpoint {
             clock_skew: reply::clock_skew(&reply.fields, now),
         }
     }
-}
 
-impl Exchanged {
-    fn without_answer(outcome: Outcome) -> Self {
-        Self { outcome, clock_skew: None }
+    /// Sends the request and reads what comes; without an answer, how that ended.
+    pub(super) async fn send(&self, line: Line, ask: &Ask) -> Result<Reply, Outcome> {
+        let request = request::request(ask, &self.scope, &self.registration, &self.dial.origin)
+            .map_err(|error| Outcome::NotSent(error.to_string()))?;
+        line.send(request, self.limits.timeout).await.map_err(|error| match error {
+            LineError::NotSent => Outcome::NotSent(LineError::NotSent.to_string()),
+            LineError::NoAnswer(why) => Outcome::InDoubt {
+                why: format!("an exchange with the token endpoint is in doubt: {why}"),
+                doubtful: Doubtful::Silence,
+            },
+        })
     }
 }

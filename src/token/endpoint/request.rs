@@ -42,6 +42,12 @@ pub(super) fn request(
                 form.append_pair("scope", &scope.to_string());
             }
         }
+        Ask::Code(proof) => {
+            form.append_pair("grant_type", "authorization_code");
+            form.append_pair("code", proof.code.expose());
+            form.append_pair("redirect_uri", &proof.redirect_uri);
+            form.append_pair("code_verifier", proof.verifier.expose());
+        }
     }
     let mut request = Request::builder()
         .method(Method::POST)
@@ -74,6 +80,9 @@ fn room(ask: &Ask, scope: &ScopeSet, registration: &Registration) -> usize {
     let asked = match ask {
         Ask::Refresh(token) => token.expose().len(),
         Ask::ClientCredentials => scope.to_string().len(),
+        Ask::Code(proof) => {
+            proof.code.expose().len() + proof.redirect_uri.len() + proof.verifier.expose().len()
+        }
     };
     let secret = registration.client_secret.as_ref().map_or(0, |secret| secret.expose().len());
     NAMES + 3 * (asked + registration.client_id.len() + secret)

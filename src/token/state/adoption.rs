@@ -5,7 +5,7 @@ use crate::clock::Moment;
 use super::super::grant::Grant;
 use super::super::record::Record;
 use super::doubt::Doubt;
-use super::{Kind, Outlook, State, schedule};
+use super::{Kind, Loss, Outlook, State, schedule};
 
 impl State {
     /// Takes over what a store holds.
@@ -23,11 +23,14 @@ impl State {
         if let Some(grant) = stored {
             self.hold(grant, now);
         }
+        if self.record.loss == Some(Loss::SignedOut) {
+            self.release();
+        }
         // A record of no grant, as another app leaves it, takes none away.
         self.record.grant.clone_from(&self.grant);
         self.take_doubt();
         if news {
-            self.trouble = self.record.loss.map(|loss| loss.advice().into());
+            self.trouble = self.record.loss.and_then(State::explained);
         }
         self.outlook = self.outlook_after(news, now);
     }
@@ -48,11 +51,22 @@ impl State {
             }
             (Outlook::Retry { .. }, _) if self.pending.is_some() => self.outlook.clone(),
             _ if self.pending.is_some() => self.soon(now),
+            (_, Some(Loss::SignedOut)) => Outlook::SignedOut,
             (_, Some(loss)) => Outlook::Lost(loss),
             _ if self.refresh_token().is_none() => Outlook::SignedOut,
             _ if self.doubt.is_some() || self.is_dead() => self.soon(now),
             _ => Outlook::Scheduled,
         }
+    }
+
+    /// Lets the grant go: who signed out wants no request to carry it any more.
+    fn release(&mut self) {
+        (self.grant, self.due, self.expiry) = (None, None, None);
+    }
+
+    /// Being signed out explains itself.
+    fn explained(loss: Loss) -> Option<String> {
+        (loss != Loss::SignedOut).then(|| loss.advice().into())
     }
 
     /// Takes a grant into use and plans its replacement.

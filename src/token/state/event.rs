@@ -10,6 +10,7 @@ use super::super::bearer::{AccessToken, RefreshToken};
 use super::super::current::{Access, Generation};
 use super::super::grant::Seed;
 use super::super::record::Record;
+use super::super::sign_in::Proof;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -144,6 +145,8 @@ pub enum Loss {
     Refused,
     /// The server refused it after an answer had been lost: it was spent, its successor never came.
     AnswerLost,
+    /// The operator signed out: not even the access token is used any more.
+    SignedOut,
 }
 
 /// Something to be done. Those from [`Open`](Self::Open) to [`Probe`](Self::Probe) take time and are
@@ -182,4 +185,6 @@ pub enum Ask {
     Refresh(RefreshToken),
     /// RFC 6749 §4.4.2.
     ClientCredentials,
+    /// RFC 6749 §4.1.3, for a sign-in; the machine itself never asks for it.
+    Code(Proof),
 }

@@ -136,12 +136,14 @@ impl Loss {
         match self {
             Self::Refused => {
                 "the authorization server refused the refresh token as revoked or expired: \
-                 sign in again and provide a new one"
+                 sign in again with `webwork-sidecar login` or on the status page, or provide a new one"
             }
             Self::AnswerLost => {
                 "an answer of the authorization server was lost, and the refresh token was spent with \
-                 it, or may have been: sign in again and provide a new one"
+                 it, or may have been: sign in again with `webwork-sidecar login` or on the status \
+                 page, or provide a new one"
             }
+            Self::SignedOut => SIGN_IN,
         }
     }
 }
@@ -150,10 +152,7 @@ impl Standing {
     /// What to do about a state that explains itself.
     pub fn advice(self) -> Option<&'static str> {
         match self {
-            Self::SignedOut => Some(
-                "there is no grant yet: put a refresh token into the file that \
-                 credential.authorization_code.refresh_token_file names",
-            ),
+            Self::SignedOut => Some(SIGN_IN),
             Self::Rejected => Some(
                 "the API refuses the personal access token: make a new one at \
                  https://webwork-tracker.com/app/settings/rest-api and put it into its file, which \
@@ -163,3 +162,8 @@ impl Standing {
         }
     }
 }
+
+/// What leaves every state without a grant.
+const SIGN_IN: &str = "there is no grant: sign in with `webwork-sidecar login` or on the status page of \
+    the admin listener, or put a refresh token into the file that \
+    credential.authorization_code.refresh_token_file names";

@@ -148,6 +148,15 @@ impl FileStore {
         self.directory.load().remove(RECORD)
     }
 
+    /// Removes the copy of the record before this one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it is still there.
+    pub fn forget_previous(&self) -> Result<(), StoreError> {
+        self.directory.load().remove(PREVIOUS)
+    }
+
     /// Which version is there.
     ///
     /// # Errors

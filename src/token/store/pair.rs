@@ -94,6 +94,15 @@ impl Store {
         }
     }
 
+    /// As [`FileStore::forget_previous`], of the state directory.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it is still there.
+    pub fn forget_previous(&self) -> Result<(), StoreError> {
+        self.first.forget_previous()
+    }
+
     /// As [`FileStore::stamp`], of the state directory.
     ///
     /// # Errors

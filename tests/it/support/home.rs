@@ -28,13 +28,14 @@ impl Home {
             "client_id = {:?}\nclient_secret_file = {CLIENT_SECRET:?}\n",
             service.client_id()
         );
+        let authorize = format!("authorize_url = \"{}/oauth/authorize\"\n", service.url());
         home.put("ca.pem", service.ca_pem());
         let section = match credential {
             Credential::AuthorizationCode => {
                 home.put(REFRESH_TOKEN, &service.new_refresh_token());
-                format!("{app}refresh_token_file = {REFRESH_TOKEN:?}\n")
+                format!("{app}{authorize}refresh_token_file = {REFRESH_TOKEN:?}\n")
             }
-            Credential::SignInToCome => app,
+            Credential::SignInToCome => format!("{app}{authorize}"),
             Credential::ClientCredentials => format!("{app}scope = [\"read\", \"write\"]\n"),
             Credential::PersonalAccessToken => {
                 home.put(PERSONAL_ACCESS_TOKEN, &service.new_personal_access_token());

@@ -2,6 +2,7 @@
 //! simulated; the [`Proxy`] by itself, before an [`Upstream`] that may be ill-behaved; and callers that
 //! are real sockets.
 
+mod browser;
 mod caller;
 mod certificate;
 mod home;
@@ -24,6 +25,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+pub(crate) use browser::{Browser, HOME};
 pub(crate) use caller::{Caller, Reply};
 pub(crate) use certificate::{Certificate, file};
 pub(crate) use home::{CLIENT_SECRET, PERSONAL_ACCESS_TOKEN, REFRESH_TOKEN};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use webwork_sidecar::app::App;
 use webwork_sidecar::config::{Environment, Source, env};
 use webwork_sidecar::net::listen::Address;
-use webwork_sidecar::simulator::{Config, Fault, MachineTokens, Personality, Security};
+use webwork_sidecar::simulator::{Client, Config, Fault, MachineTokens, Personality, Security};
 use webwork_sidecar::token::status::Status;
 
 use super::home::Home;
@@ -77,6 +77,18 @@ impl Setup {
     /// How long the service answers a spent refresh token with its successor.
     pub(crate) fn grace(mut self, grace: Duration) -> Self {
         self.simulator.grace = grace;
+        self
+    }
+
+    /// How long the service takes a code for good.
+    pub(crate) fn code_life(mut self, life: Duration) -> Self {
+        self.simulator.code_life = life;
+        self
+    }
+
+    /// The service knows one app more.
+    pub(crate) fn client(mut self, client: Client) -> Self {
+        self.simulator.clients.push(client);
         self
     }
 

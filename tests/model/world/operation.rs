@@ -136,13 +136,18 @@ impl World<'_> {
         if twist != Twist::Fails {
             self.laws.stored(&record, self.elapsed);
             self.store.write(record);
-            let others: Vec<Incarnation> =
-                self.replicas.iter().map(|it| it.who).filter(|it| *it != who).collect();
-            for who in others {
-                self.plan(SECOND, Due::Look { who });
-            }
+            self.is_seen_by_all_but(Some(who));
         }
         if is_failure(twist) { bad("input/output error".into()) } else { good }
+    }
+
+    /// What was written is seen within a second.
+    pub(super) fn is_seen_by_all_but(&mut self, writer: Option<Incarnation>) {
+        let others: Vec<Incarnation> =
+            self.replicas.iter().map(|it| it.who).filter(|it| Some(*it) != writer).collect();
+        for who in others {
+            self.plan(SECOND, Due::Look { who });
+        }
     }
 
     fn exchange(&mut self, token: &RefreshToken, twist: Twist) -> Outcome {

@@ -6,7 +6,7 @@ use webwork_sidecar::token::current::Generation;
 use webwork_sidecar::token::grant::Seed;
 use webwork_sidecar::token::state::Event;
 
-use super::{Due, SECOND, World, refresh_token};
+use super::{Due, SECOND, World, empty_record, refresh_token};
 use crate::case::{Happening, Trouble};
 use crate::laws::Breach;
 use crate::replica::token;
@@ -71,6 +71,16 @@ impl World<'_> {
             Happening::BadSeed => {
                 self.bad_seeds += 1;
                 self.provide(format!("bad-seed-{}", self.bad_seeds));
+                Ok(())
+            }
+            Happening::SignIn => {
+                // The lock is held from before the code is exchanged until the grant is stored.
+                if self.store.owner.is_none() && self.trouble.is_none() {
+                    self.laws.disturbed(self.elapsed);
+                    let before = self.store.record.clone().unwrap_or_else(empty_record);
+                    self.sign_in_over(before);
+                    self.is_seen_by_all_but(None);
+                }
                 Ok(())
             }
         }

@@ -9,6 +9,7 @@ use super::PATIENCE;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) location: Option<String>,
     pub(crate) content: String,
 }
 
@@ -42,9 +43,12 @@ pub(crate) fn ask(base: &str, method: &str, target: &str, content: &str) -> io::
 fn read(text: &str) -> Option<Answer> {
     let (head, content) = text.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
+    let fields = head.lines().filter_map(|line| line.split_once(": "));
+    let mut locations = fields.filter(|(name, _)| name.eq_ignore_ascii_case("location"));
+    let location = locations.next().map(|(_, value)| value.to_owned());
     let chunked = head.to_ascii_lowercase().contains("\r\ntransfer-encoding: chunked");
     let content = if chunked { joined(content)? } else { content.to_owned() };
-    Some(Answer { status, content })
+    Some(Answer { status, location, content })
 }
 
 fn joined(mut chunks: &str) -> Option<String> {

@@ -57,7 +57,9 @@ impl Place {
         );
         let credential = match credential {
             Credential::AuthorizationCode => format!(
-                "[credential.authorization_code]\n{app}refresh_token_file = \"refresh_token\"\n"
+                "[credential.authorization_code]\n{app}authorize_url = \"{}/oauth/authorize\"\n\
+                 refresh_token_file = \"refresh_token\"\n",
+                service.url()
             ),
             Credential::ClientCredentials => format!("[credential.client_credentials]\n{app}"),
             Credential::PersonalAccessToken => {

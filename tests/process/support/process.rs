@@ -1,6 +1,6 @@
 //! A process of the binary that never outlives its test.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -74,7 +74,18 @@ impl Outcome {
 impl Process {
     /// Starts a command; everything that it prints is kept.
     pub(crate) fn start(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null());
+        Self::started(command)
+    }
+
+    /// Starts a command that is told something later.
+    pub(crate) fn listening_to_us(mut command: Command) -> Self {
+        command.stdin(Stdio::piped());
+        Self::started(command)
+    }
+
+    fn started(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let said = Arc::<Said>::default();
         said.lines.lock().unwrap().open = 2;
@@ -168,6 +179,28 @@ impl Process {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Waits for its end, which has to be with this code and these texts.
+    pub(crate) fn ends_with(self, code: i32, texts: &[&str]) {
+        let said = Arc::clone(&self.said);
+        let status = self.ended();
+        said.until_closed();
+        let lines = said.lines.lock().unwrap();
+        assert_eq!(status.code(), Some(code), "{:#?}", lines.seen);
+        for text in texts {
+            assert!(
+                lines.seen.iter().any(|line| line.contains(text)),
+                "no {text:?}: {:#?}",
+                lines.seen
+            );
+        }
+    }
+
+    /// Writes to its standard input, and closes that.
+    pub(crate) fn hears(&mut self, text: &str) {
+        let mut input = self.child.stdin.take().expect("standard input");
+        input.write_all(text.as_bytes()).unwrap();
+    }
+
     /// Waits for its end.
     pub(crate) fn ended(mut self) -> ExitStatus {
         let mut status = None;
@@ -251,6 +284,12 @@ impl Said {
             said.lines.lock().unwrap().open -= 1;
             said.more.notify_all();
         });
+    }
+
+    fn until_closed(&self) {
+        let lines = self.lines.lock().unwrap();
+        let open = |lines: &mut Lines| lines.open > 0;
+        drop(self.more.wait_timeout_while(lines, PATIENCE, open).unwrap());
     }
 
     fn find(&self, text: &str, from: usize) -> (usize, String) {

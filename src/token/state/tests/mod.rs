@@ -11,6 +11,7 @@ mod rejection;
 mod renewable;
 mod saving;
 mod seed;
+mod sign_in;
 mod stray;
 
 use std::time::Duration;
@@ -288,6 +289,7 @@ fn words(actions: &[Action]) -> String {
             Action::Intend(record) => format!("Intend {}", record.revision),
             Action::Send(Ask::Refresh(token)) => format!("Send {}", token.expose()),
             Action::Send(Ask::ClientCredentials) => "Send client credentials".into(),
+            Action::Send(Ask::Code(_)) => "Send a code".into(),
             Action::Persist(record) => format!("Persist {}", record.revision),
             Action::Probe { .. } => "Probe".into(),
             Action::Close => "Close".into(),

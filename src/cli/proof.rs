@@ -1,0 +1,48 @@
+//! One request that proves a token: API.md §1, "verifying a token".
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, HOST, USER_AGENT};
+use http::{Request, StatusCode};
+use http_body_util::Full;
+
+use crate::net::connect::Dial;
+use crate::token::current::Bearer;
+use crate::token::endpoint::{AGENT, Line, Reply};
+
+/// Why a command did not come to its end.
+pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Longest time for the API's answer.
+const LIMIT: Duration = Duration::from_secs(70);
+
+/// The API's answer to `GET /api/v2/workspaces` with this token.
+///
+/// # Errors
+///
+/// What it refuses, and what to do about it.
+pub(super) async fn proven(upstream: &Dial, bearer: &Bearer) -> Result<Reply, Failure> {
+    let request = Request::get("/api/v2/workspaces")
+        .header(HOST, upstream.origin.authority().as_str())
+        .header(AUTHORIZATION, bearer.field())
+        .header(ACCEPT, "application/json")
+        .header(USER_AGENT, AGENT)
+        .body(Full::<Bytes>::default())?;
+    let reply = Line::open(upstream).await?.send(request, LIMIT).await?;
+    match reply.status {
+        StatusCode::OK => Ok(reply),
+        StatusCode::FORBIDDEN => {
+            Err("the API answered 403: only workspace owners and executive managers \
+             may use it, and the token needs the scope read"
+                .into())
+        }
+        StatusCode::UNAUTHORIZED => {
+            Err("the API answered 401: it does not accept the token; provide a new one".into())
+        }
+        StatusCode::TOO_MANY_REQUESTS => {
+            Err("the API's limit of requests is used up: try again in a minute".into())
+        }
+        status => Err(format!("the API answered {status}").into()),
+    }
+}
