@@ -1,17 +1,20 @@
-//! The admin listener: health, readiness and status, apart from the proxied port.
+//! The admin listener: health, readiness, status and the page for people, apart from the proxied port.
 //!
 //! A path on the proxied port would be ambiguous, and a probe must not cost budget. Nothing here dials
 //! anybody: an upstream that is down is no reason to restart every sidecar at once.
 
+mod asker;
 pub mod configuration;
 mod health;
 mod metrics;
 pub mod order;
+mod page;
 mod refresh;
 pub mod sign_in;
 mod status;
 mod stop;
 mod verdict;
+pub mod when;
 
 use std::sync::Arc;
 
@@ -77,6 +80,7 @@ pub fn router(sources: Sources) -> Router {
         .route("/status", get(status::status))
         .route("/refresh", post(refresh::refresh))
         .route("/stop", post(stop::stop))
+        .merge(page::routes())
         .route("/sign-in", post(sign_in::begin))
         .route("/sign-in/paste", post(sign_in::paste))
         .route("/sign-out", post(sign_in::out))
@@ -105,8 +109,8 @@ async fn unknown_health() -> Response<Body> {
 }
 
 fn unknown() -> Response<Body> {
-    let paths = "The admin listener has /startupz, /livez, /readyz, /status, /metrics, POST /refresh, \
-                 POST /stop, POST /sign-in and POST /sign-out.";
+    let paths = "The admin listener has / for people, and /startupz, /livez, /readyz, /status, /metrics, \
+                 POST /refresh, POST /stop, POST /sign-in and POST /sign-out.";
     Answer::new(Code::NotFound).message(paths).into_response().map(Body::from)
 }
 

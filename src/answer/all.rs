@@ -21,6 +21,8 @@ impl Code {
         Self::ExpectationFailed,
         Self::VersionNotSupported,
         Self::SignInRequired,
+        Self::SignInUnknown,
+        Self::SignInFailed,
         Self::TokenPending,
         Self::TokenExpired,
         Self::BudgetExhausted,

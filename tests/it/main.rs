@@ -22,6 +22,7 @@ mod health;
 mod limits;
 mod log;
 mod metrics;
+mod page;
 mod policy;
 mod proxies;
 mod restart;

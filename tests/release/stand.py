@@ -51,6 +51,10 @@ class Program:
             if text in line:
                 return line
 
+    def ends(self):
+        """Asks it to end, and does not wait."""
+        self._process.terminate()
+
     def stop(self):
         self._process.terminate()
         try:
@@ -61,7 +65,13 @@ class Program:
 
 
 class Stand:
-    """A sidecar with the default configuration, but for its ports, before a simulated API."""
+    """A sidecar with the default configuration, but for its ports and `settings`, before a simulated API
+    with these options."""
+
+    def __init__(self, credential="authorization-code", simulator=(), settings=None):
+        self._credential = credential
+        self._simulator = simulator
+        self._settings = settings or {}
 
     def __enter__(self):
         self._directory = tempfile.TemporaryDirectory()
@@ -74,19 +84,23 @@ class Stand:
         return self
 
     def _begin(self, place):
+        self.place = place
         binary = os.environ.get("BIN") or sys.exit("BIN is not set: run tests/run")
         self._start(
             binary, "simulate", "--plain", "--listen", "127.0.0.1:0", "--directory", str(place),
-            "--rate-limit", "0", "--token-rate-limit", "0",
+            *(self._simulator or ("--rate-limit", "0", "--token-rate-limit", "0")),
         )
         self.upstream = self._programs[0].says("API ").split()[1].removesuffix("/api/v2/")
+        # The files are there when it names them.
+        self._programs[0].says("Start a sidecar")
         environment = {
             **os.environ,
             "WEBWORK_SIDECAR_LISTEN__PROXY": "127.0.0.1:0",
             "WEBWORK_SIDECAR_LISTEN__ADMIN": "127.0.0.1:0",
             "WEBWORK_SIDECAR_LOG__FORMAT": "json",
+            **self._settings,
         }
-        configuration = str(place / "authorization-code.toml")
+        configuration = str(place / f"{self._credential}.toml")
         self._start(binary, "run", "--config", configuration, env=environment, cwd=place)
         self.proxy = json.loads(self._programs[1].says('"forwarding"'))["url"]
         self.admin = json.loads(self._programs[1].says('"admin"'))["url"]
@@ -100,7 +114,8 @@ class Stand:
     def _has_token(self):
         """Waits for the first token, which nobody announces, and for its line in the journal."""
         deadline = time.monotonic() + PATIENCE
-        while not self.ask(self.admin + "/status")["ready"] or self.exchanges() == 0:
+        exchanges = 0 if self._credential == "personal-access-token" else 1
+        while not self.ask(self.admin + "/status")["ready"] or self.exchanges() < exchanges:
             if time.monotonic() > deadline:
                 raise SystemExit("it never had a token")
             threading.Event().wait(0.01)
@@ -112,6 +127,32 @@ class Stand:
         """The JSON that a GET brings."""
         with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
             return json.load(answer)
+
+    def orders(self, path, order):
+        """Has the simulated service do something: see `simulate --help`."""
+        content = json.dumps(order).encode()
+        urllib.request.urlopen(f"{self.upstream}/_admin/{path}", content, PATIENCE).close()
+
+    def suffers(self, target, what, when="before", count=1):
+        """From now on something goes wrong."""
+        self.orders("faults", {"target": target, "what": what, "when": when, "count": count})
+
+    def recovers(self):
+        request = urllib.request.Request(self.upstream + "/_admin/faults", method="DELETE")
+        urllib.request.urlopen(request, timeout=PATIENCE).close()
+
+    def until(self, said, what):
+        """Waits until the status says so; the status."""
+        deadline = time.monotonic() + PATIENCE
+        while not said(status := self.ask(self.admin + "/status")):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{what} did not come: {json.dumps(status, indent=2)}")
+            threading.Event().wait(0.01)
+        return status
+
+    def stops(self):
+        """Tells the sidecar to end, and does not wait."""
+        self._programs[1].ends()
 
     def requests(self):
         """How many requests the API has received."""

@@ -21,12 +21,13 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, State};
-use axum::http::header::{ACCEPT, HOST};
+use axum::http::header::HOST;
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::asker::Asker;
 use super::{Sources, unknown};
 use crate::answer::{Answer, Code};
 use crate::guard;
@@ -118,21 +119,22 @@ impl SignIns {
 
 /// A path of ours is none for a callback: the page that is there would be reached from other sites.
 fn is_free(redirection: &Redirection) -> bool {
-    const OURS: [&str; 14] = [
+    const OURS: [&str; 15] = [
         "/",
+        "/assets/icon.svg",
+        "/assets/page.css",
+        "/assets/page.js",
         "/events",
-        "/healthz",
         "/livez",
-        "/log",
         "/metrics",
         "/readyz",
         "/refresh",
-        "/reload",
         "/sign-in",
         "/sign-in/paste",
         "/sign-out",
         "/startupz",
         "/status",
+        "/stop",
     ];
     !OURS.contains(&redirection.path.as_str())
 }
@@ -258,30 +260,6 @@ async fn seen(sources: &Sources, said: impl FnMut(&Status) -> bool) {
 
 /// The refresher looks every second.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Who wants an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asker {
-    /// A page is its answer.
-    Browser,
-    /// A browser that the status page is not for.
-    Stranger,
-    /// JSON is.
-    Program,
-}
-
-impl Asker {
-    fn of(fields: &HeaderMap) -> Self {
-        let text = fields.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        match text
-            .flat_map(|value| value.split(','))
-            .any(|kind| kind.trim().starts_with("text/html"))
-        {
-            true => Self::Browser,
-            false => Self::Program,
-        }
-    }
-}
 
 fn succeeded(sources: &Sources, word: &str, asker: Asker) -> Response {
     sources.sign_ins.succeeds();

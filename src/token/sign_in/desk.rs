@@ -79,8 +79,13 @@ impl Desk {
     pub async fn begin(&self) -> Result<Pending, SignInError> {
         let app = self.app()?;
         let Opened { store, lock, .. } = self.open(&app, BRIEFLY).await?;
-        stored(move || store.rehearse()).await.map_err(SignInError::Store)?;
-        drop(lock);
+        // The lock goes with the work: whoever asked may go away in the middle of it.
+        let rehearsed = stored(move || {
+            let rehearsed = store.rehearse();
+            drop(lock);
+            rehearsed
+        });
+        rehearsed.await.map_err(SignInError::Store)?;
         Pending::new(&app).map_err(|error| SignInError::Random(error.to_string()))
     }
 
@@ -113,12 +118,14 @@ impl Desk {
         let departure = if record.grant.is_some() { Departure::Left } else { Departure::Nobody };
         let record = record.signed_out(&app);
         let forgotten = stored(move || {
-            store.persist(&record)?;
             // The copy of the record before has the tokens, too.
-            store.forget_previous().map_err(NotStored::from)
+            let forgotten = store
+                .persist(&record)
+                .and_then(|()| store.forget_previous().map_err(NotStored::from));
+            drop(lock);
+            forgotten
         });
         forgotten.await.map_err(SignInError::Store)?;
-        drop(lock);
         Ok(departure)
     }
 
