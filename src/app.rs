@@ -146,7 +146,7 @@ impl App {
         let (drainer, drain) = drain::channel();
         let (control_end, end) = drain::channel();
         let (configuration, seen) =
-            watch::channel(Configuration::read(clock::now().wall(), Vec::new()));
+            watch::channel(Configuration::read(clock::wall(), self.config.settings.clone()));
         let sources = self.sources(&drain, seen);
         let files = SocketFiles::of(&self.doors.files);
         let pulses = sources.pulses.clone();

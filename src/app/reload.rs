@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::admin::configuration::Configuration;
+use crate::admin::configuration::{Configuration, Setting};
 use crate::admin::order::Order;
 use crate::clock;
 use crate::config::{Config, Source, Watched};
@@ -63,6 +63,13 @@ fn redirect_uri(credential: &Credential) -> &str {
     }
 }
 
+/// Of what was read now, what is applied now; of the rest, what was in use before.
+fn in_use(before: &[Setting], now: Vec<Setting>) -> Vec<Setting> {
+    let applies = |key: &str| key.starts_with("credential.") || key == "log.level";
+    let kept = before.iter().filter(|setting| !applies(&setting.key)).cloned();
+    kept.chain(now.into_iter().filter(|setting| applies(&setting.key))).collect()
+}
+
 /// How often the files are looked at. Looking works everywhere, also where a mounted secret is swapped
 /// by a symbolic link and no event tells of it.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -105,9 +112,12 @@ impl Reload {
                     tracing::debug!("the refresher has ended; the change is for the next start");
                 }
                 // Told after the order: who sees it may rely on it.
-                let read = Configuration::read(clock::now().wall(), Vec::new());
                 let restart = sections.into_iter().map(str::to_owned).collect();
-                self.configuration.send_replace(Configuration { restart, ..read });
+                self.configuration.send_modify(|seen| {
+                    let settings = in_use(&seen.settings, config.settings);
+                    *seen =
+                        Configuration { restart, ..Configuration::read(clock::wall(), settings) };
+                });
             }
             Err(errors) => {
                 let watched = std::mem::take(&mut self.watched);

@@ -11,8 +11,8 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::config::Contact;
 use crate::config::error::Errors;
+use crate::config::{Contact, Source};
 use crate::guard::{self, CALLER_KEY};
 use crate::net::listen::Address;
 
@@ -103,6 +103,28 @@ impl Whom {
         block_on(ask(&target.admin, target.demands.as_ref(), method, path, LIMIT))
     }
 
+    /// Asks it, without a word about the configuration.
+    pub(super) fn ask_quietly(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> Result<(StatusCode, Bytes), AskError> {
+        let target = self.target()?;
+        block_on(ask(&target.admin, target.demands.as_ref(), method, path, PROBE_LIMIT))
+    }
+
+    /// Where a sidecar with this configuration listens, each with the key that says so.
+    pub(super) fn addresses(&self) -> Result<Vec<(&'static str, Address)>, AskError> {
+        let Contact { proxy, admin, .. } = self.file.source().contact()?;
+        let proxy = proxy.into_iter().map(|address| ("listen.proxy", address));
+        Ok(proxy.chain(admin.into_iter().map(|address| ("listen.admin", address))).collect())
+    }
+
+    /// What it is configured by.
+    pub(super) fn source(&self) -> Source {
+        self.file.source()
+    }
+
     /// Asks a probe's question, without a word about the configuration.
     pub(super) fn probe(&self, probe: Probe) -> Result<(StatusCode, String), AskError> {
         let target = self.target()?;
@@ -116,7 +138,7 @@ impl Whom {
                 Target { admin: vec![address.clone()], health: Vec::new(), demands: None }
             }
             None => {
-                let Contact { admin, health, guard } = self.file.source().contact()?;
+                let Contact { admin, health, guard, .. } = self.file.source().contact()?;
                 Target { admin, health, demands: Some(guard) }
             }
         })

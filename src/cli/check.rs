@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::fs::Access as Permitted;
 
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Warning};
 use crate::net::connect::Dial;
 use crate::net::drain;
 use crate::net::tls::Trust;
@@ -26,6 +26,7 @@ use super::{ConfigFile, Exit, block_on};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
 pub(super) struct Check {
     #[command(flatten)]
     file: ConfigFile,
@@ -34,6 +35,11 @@ pub(super) struct Check {
     #[arg(long)]
     online: bool,
 }
+
+const HELP: &str = "\
+Examples:
+  webwork-sidecar check --config sidecar.toml             files, keys, permissions
+  webwork-sidecar check --config sidecar.toml --online    and whether the token works";
 
 /// Longest time for the token and the API's answer.
 const LIMIT: Duration = Duration::from_secs(70);
@@ -46,6 +52,9 @@ impl Check {
         };
         for warning in &config.warnings {
             complain(format_args!("warning: {warning}"));
+        }
+        if config.warnings.iter().any(|warning| matches!(warning, Warning::Template { .. })) {
+            return Exit::Misconfigured;
         }
         say(format_args!("ok  configuration ({})", config.token.credential.kind()));
         match block_on(checked(config, self.online)) {
@@ -100,7 +109,7 @@ async fn checked(config: Config, online: bool) -> Result<(), Failure> {
 }
 
 /// Whether `run` could make the directory: the nearest one above that is there must let it.
-fn makeable(directory: &Path) -> Result<(), Failure> {
+pub(super) fn makeable(directory: &Path) -> Result<(), Failure> {
     let above = directory.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     let (shown, place) = (directory.display(), above.display());
     rustix::fs::access(above, Permitted::WRITE_OK | Permitted::EXEC_OK).map_err(|error| {

@@ -23,6 +23,7 @@ use super::style::{Ticker, complain, relative, say};
 
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
 pub(super) struct Demo {
     /// End by itself after this time, such as 30s, with a summary.
     #[arg(long = "for", value_name = "SPAN", value_parser = super::life)]
@@ -37,6 +38,11 @@ pub(super) struct Demo {
     #[arg(long, value_name = "N")]
     rate_limit: Option<u32>,
 }
+
+const HELP: &str = "\
+Examples:
+  webwork-sidecar demo                                  until Ctrl-C
+  webwork-sidecar demo --for 30s --access-life 6s       several rotations, then a summary";
 
 impl Demo {
     pub(super) fn perform(self) -> Exit {

@@ -10,6 +10,7 @@ use super::style::{complain, say};
 
 /// Arguments of `init`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
 pub(super) struct Init {
     /// File to write.
     #[arg(default_value = "sidecar.toml")]
@@ -21,6 +22,12 @@ pub(super) struct Init {
     #[arg(long, conflicts_with = "credential")]
     full: bool,
 }
+
+const HELP: &str = "\
+Examples:
+  webwork-sidecar init                                  writes sidecar.toml
+  webwork-sidecar init --credential personal-access-token
+  webwork-sidecar init --full /etc/webwork-sidecar/sidecar.toml";
 
 impl Init {
     pub(super) fn perform(self) -> Exit {

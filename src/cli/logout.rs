@@ -15,6 +15,7 @@ use super::{ConfigFile, Exit, block_on};
 
 /// Arguments of `logout`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
 pub(super) struct Logout {
     #[command(flatten)]
     file: ConfigFile,
@@ -22,6 +23,11 @@ pub(super) struct Logout {
     #[arg(long)]
     yes: bool,
 }
+
+const HELP: &str = "\
+Examples:
+  webwork-sidecar logout --config sidecar.toml
+  webwork-sidecar logout --yes                          without a question";
 
 impl Logout {
     pub(super) fn perform(self) -> Exit {

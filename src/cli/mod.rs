@@ -2,13 +2,16 @@
 
 mod ask;
 mod check;
+mod completions;
 mod confine;
 mod demo;
+mod doctor;
 mod exit;
 mod healthcheck;
 pub mod init;
 mod login;
 mod logout;
+mod man;
 mod proof;
 mod refresh;
 mod run;
@@ -74,6 +77,8 @@ enum Command {
     Login(login::Login),
     /// Forget the grant.
     Logout(logout::Logout),
+    /// Look for whatever keeps requests from being served, and say what to do.
+    Doctor(doctor::Doctor),
     /// Let a running sidecar get a new token now.
     Refresh(refresh::Refresh),
     /// Show how a running sidecar is doing.
@@ -84,6 +89,10 @@ enum Command {
     Wait(wait::Wait),
     /// Stop a running sidecar in order, and wait for its end.
     Stop(stop::Stop),
+    /// Print what a shell needs to complete these commands.
+    Completions(completions::Completions),
+    /// Print a manual page.
+    Man(man::Manual),
 }
 
 /// Where the configuration comes from.
@@ -121,6 +130,7 @@ pub fn perform(arguments: Arguments) -> Exit {
         Command::Simulate(simulate) => simulate.perform(),
         Command::Init(init) => init.perform(),
         Command::Check(check) => check.perform(),
+        Command::Doctor(doctor) => doctor.perform(),
         Command::Login(login) => login.perform(),
         Command::Logout(logout) => logout.perform(),
         Command::Refresh(refresh) => refresh.perform(),
@@ -128,6 +138,8 @@ pub fn perform(arguments: Arguments) -> Exit {
         Command::Healthcheck(healthcheck) => healthcheck.perform(),
         Command::Wait(wait) => wait.perform(),
         Command::Stop(stop) => stop.perform(),
+        Command::Completions(completions) => completions.perform(),
+        Command::Man(manual) => manual.perform(),
     }
 }
 
@@ -148,4 +160,22 @@ fn life(text: &str) -> Result<Duration, &'static str> {
 /// Reads a span of time from an argument.
 fn span(text: &str) -> Result<Duration, &'static str> {
     config::span(text).ok_or("write a span such as 20s, 5min or 15d")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_teaches_by_example() {
+        let program = Arguments::command();
+        program.clone().debug_assert();
+        for command in program.get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example = format!("webwork-sidecar {}", command.get_name());
+            assert!(help.contains(&example), "{}: {help}", command.get_name());
+        }
+    }
 }

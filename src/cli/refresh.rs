@@ -10,10 +10,16 @@ use super::style::{complain, say};
 
 /// Arguments of `refresh`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
 pub(super) struct Refresh {
     #[command(flatten)]
     whom: Whom,
 }
+
+const HELP: &str = "\
+Examples:
+  webwork-sidecar refresh
+  webwork-sidecar refresh --admin localhost:9181";
 
 impl Refresh {
     pub(super) fn perform(self) -> Exit {

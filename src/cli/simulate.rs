@@ -51,6 +51,10 @@ pub(super) struct Simulate {
 }
 
 const HELP: &str = "\
+Examples:
+  webwork-sidecar simulate --directory ./simulated
+  webwork-sidecar simulate --plain --listen 127.0.0.1:0 --personality league8 --access-life 20s
+
 Make it misbehave, with its URL and the CA of --directory:
   curl --cacert DIR/ca.pem URL/_admin/faults -d \\
     '{\"target\":\"token_endpoint\",\"when\":\"after\",\"what\":\"cut\",\"count\":1}'

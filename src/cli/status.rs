@@ -15,6 +15,7 @@ use super::style::{complain, relative, say};
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
 pub(super) struct Status {
     #[command(flatten)]
     whom: Whom,
@@ -22,6 +23,14 @@ pub(super) struct Status {
     #[arg(long)]
     json: bool,
 }
+
+const HELP: &str = "\
+Examples:
+  webwork-sidecar status
+  webwork-sidecar status --json | jq .token.state
+  webwork-sidecar status --admin unix:/run/webwork-sidecar/admin.sock
+
+It exits with 0 if requests can be served, else with 1.";
 
 impl Status {
     pub(super) fn perform(self) -> Exit {

@@ -16,6 +16,7 @@ use super::endpoint::{ENDPOINT, REDIRECTION, protected};
 use super::reader::Reader;
 use super::transport::Upstream;
 use super::value::{Choice, List, Text, Wrong, quoted};
+use super::warning::Warning;
 
 const CODE: &str = "credential.authorization_code";
 const CLIENT: &str = "credential.client_credentials";
@@ -49,6 +50,9 @@ const CLIENT_ID: Text<String> = Text {
     expected: "the client ID of the app, as WebWork shows it, such as client_id = \"42\"",
     check: client_id,
 };
+
+/// What the templates have in the place of a client ID.
+const PLACEHOLDER: &str = "put-the-client-id-here";
 
 const CLIENT_SECRET: &str = "the client secret of the app, as WebWork shows it";
 
@@ -148,6 +152,9 @@ fn registration(
 ) -> Option<Registration> {
     let id_key = format!("{section}.client_id");
     let client_id = reader.read(&id_key, &CLIENT_ID);
+    if client_id.as_deref() == Some(PLACEHOLDER) {
+        reader.warn(Warning::Template { key: id_key.clone() });
+    }
     if reader.has(section) && !reader.gives(&id_key) {
         reader.refuse(&id_key, Wrong::new("missing").expecting(CLIENT_ID.expected));
     }

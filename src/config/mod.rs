@@ -36,6 +36,7 @@ mod number;
 mod reader;
 mod route;
 mod secret_file;
+mod shown;
 mod suggest;
 mod syntax;
 mod transport;
@@ -49,6 +50,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use crate::admin::configuration::Setting;
 use crate::answer::pages::Readers;
 use crate::net::listen::Address;
 use crate::net::{serve, upstream};
@@ -96,6 +98,8 @@ pub struct Config {
     pub warnings: Vec<Warning>,
     /// Every file whose change asks for a reload: the configuration, secrets, certificates.
     pub watched: Vec<Watched>,
+    /// Every key as it may be shown.
+    pub settings: Vec<Setting>,
 }
 
 /// Where a configuration comes from, to be read now and again.
@@ -129,7 +133,7 @@ impl Source {
         let root = document.as_ref().map(Document::parse).transpose()?;
         let mut reader = Reader::new(document.as_ref(), root.as_ref(), &self.environment);
         let (guard, listen) = doors(&mut reader);
-        Ok(Contact { admin: listen.admin, health: listen.health, guard })
+        Ok(Contact { proxy: listen.proxy, admin: listen.admin, health: listen.health, guard })
     }
 
     /// Whether there is anything to read.
@@ -142,6 +146,8 @@ impl Source {
 /// Where a sidecar can be asked, and what it asks for.
 #[derive(Clone, Debug)]
 pub struct Contact {
+    /// Addresses for callers.
+    pub proxy: Vec<Address>,
     /// Addresses of its admin listener.
     pub admin: Vec<Address>,
     /// Addresses of its health listener.
@@ -164,8 +170,9 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Config, Er
     let root = document.as_ref().map(Document::parse).transpose()?;
     let mut reader = Reader::new(document.as_ref(), root.as_ref(), environment);
     let parts = parts(&mut reader);
-    reader.finish(|reader| {
+    reader.finish(|mut reader| {
         let Parts { listen, upstream, caller, guard, proxy, token, drain, log } = parts?;
+        let settings = shown::settings(&mut reader);
         let Reader { warnings, watched, .. } = reader;
         Some(Config {
             listen,
@@ -178,6 +185,7 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Config, Er
             log,
             warnings,
             watched,
+            settings,
         })
     })
 }
@@ -200,7 +208,6 @@ struct Parts {
     log: log::Config,
 }
 
-/// Asks for every key there is. None only after something was refused.
 /// Who gets in, and where.
 fn doors(reader: &mut Reader<'_>) -> (guarding::Config, Listen) {
     let guard = guard::guard(reader);
@@ -308,9 +315,8 @@ fn known() -> &'static [Known] {
 
 #[cfg(test)]
 mod tests {
+    use super::shown::REFERENCE;
     use super::*;
-
-    const REFERENCE: &str = include_str!("../../config/sidecar.toml");
 
     /// The comment above a key of the reference file, its own line included.
     fn explanation(key: &str) -> Option<String> {

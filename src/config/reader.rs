@@ -5,11 +5,14 @@
 //! what the reference file must explain. A wrong value is noted and the default goes on in its
 //! place, so that one run reports everything.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+use crate::secret::Fingerprint;
 
 use super::document::{Document, SECRETS};
 use super::env::{Environment, variable_of};
@@ -67,6 +70,8 @@ pub(super) struct Reader<'a> {
     pub(super) known: Vec<Known>,
     pub(super) warnings: Vec<Warning>,
     pub(super) watched: Vec<Watched>,
+    /// Of the secrets in files, by the keys that name the files.
+    pub(super) fingerprints: HashMap<String, Fingerprint>,
     problems: Vec<Problem>,
 }
 
@@ -83,6 +88,7 @@ impl<'a> Reader<'a> {
             known: Vec::new(),
             warnings: Vec::new(),
             watched: document.map(|document| document.watched().clone()).into_iter().collect(),
+            fingerprints: HashMap::new(),
             problems: Vec::new(),
         }
     }

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::secret::Secret;
+use crate::secret::{Fingerprint, Secret};
 
 use super::env::variable_of;
 use super::file::{self, Loaded, Privacy, Unreadable};
@@ -148,8 +148,16 @@ impl Reader<'_> {
             self.warn(Warning::NoSeed { path });
             return None;
         }
-        match self.content(&path, name, check) {
-            Ok(secret) => Some(secret),
+        let mut fingerprint = None;
+        let noted = |text: String| {
+            fingerprint = Some(Fingerprint::of(&text));
+            check(text)
+        };
+        match self.content(&path, name, noted) {
+            Ok(secret) => {
+                self.fingerprints.extend(fingerprint.map(|it| (key.to_owned(), it)));
+                Some(secret)
+            }
             Err(what) => {
                 self.refuse(key, Wrong::new(what).expecting(format!("a file with {expected}")));
                 None

@@ -54,6 +54,14 @@ pub enum Warning {
         /// Its permission bits.
         mode: u32,
     },
+    /// Nobody has put anything in the place of a text of the template.
+    #[error(
+        "{key} is still the text of the template; put the client ID of the app there, as WebWork shows it"
+    )]
+    Template {
+        /// The key.
+        key: String,
+    },
     /// Every program that reaches the address can use the token.
     #[error(
         "{address} can be reached from outside this host, and listen.allow_any_address lets everybody there use the token; set guard.caller_key_file"

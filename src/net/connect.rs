@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -145,6 +146,16 @@ impl Connection {
                 Protocol::Http2
             }
             Self::Tls(_) | Self::Plain(_) => Protocol::Http1,
+        }
+    }
+}
+
+impl Connection {
+    /// What the other end has shown of itself, its own certificate first; nothing without TLS.
+    pub fn certificates(&self) -> &[CertificateDer<'static>] {
+        match self {
+            Self::Tls(stream) => stream.get_ref().1.peer_certificates().unwrap_or_default(),
+            Self::Plain(_) => &[],
         }
     }
 }

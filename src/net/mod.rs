@@ -5,7 +5,7 @@ pub mod drain;
 pub mod framing;
 pub mod listen;
 pub mod origin;
-mod reach;
+pub mod reach;
 mod screen;
 pub mod serve;
 pub mod tls;

@@ -34,6 +34,15 @@ pub(super) async fn reach(
     })
 }
 
+/// Every address that a name has now.
+///
+/// # Errors
+///
+/// [`ConnectError::Dns`].
+pub async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
+    resolve(host, port).await.map(Vec::from)
+}
+
 async fn resolve(host: &str, port: u16) -> Result<VecDeque<SocketAddr>, ConnectError> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(VecDeque::from([SocketAddr::new(ip, port)]));

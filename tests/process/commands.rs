@@ -54,6 +54,43 @@ fn a_wrong_command_line_ends_with_2() {
 }
 
 #[test]
+fn a_shell_takes_its_completions_and_every_command_has_a_page() {
+    let printed = |arguments: &[&str]| {
+        let mut command = Command::new(binary());
+        command.args(arguments);
+        let outcome = Outcome::of(command);
+        outcome.expect(0, &[]);
+        outcome.result
+    };
+    let place = Place::empty();
+    write(&place.path("bash"), &printed(&["completions", "bash"]));
+    let mut shell = Command::new("bash");
+    shell.arg("-n").arg(place.path("bash"));
+    Outcome::of(shell).expect(0, &[]);
+    for shell in ["zsh", "fish", "powershell", "elvish"] {
+        assert!(printed(&["completions", shell]).contains("healthcheck"), "{shell}");
+    }
+    assert!(printed(&["man"]).contains("webwork\\-sidecar\\-login(1)"));
+    for command in ["run", "login", "doctor", "man"] {
+        let page = printed(&["man", command]);
+        assert!(page.contains(&format!(".TH webwork-sidecar-{command} 1")), "{page}");
+    }
+    let mut wrong = Command::new(binary());
+    wrong.args(["man", "walk"]);
+    Outcome::of(wrong).expect(2, &["there is no command walk"]);
+}
+
+#[test]
+fn a_template_that_nobody_filled_in_is_told() {
+    let place = Place::empty();
+    let mut init = Command::new(binary());
+    init.args(["init", "--credential", "client-credentials"]).arg(place.configuration());
+    Outcome::of(init).expect(0, &[]);
+    write(&place.path("client_secret"), "secret");
+    check(&place).expect(2, &["still the text of the template"]);
+}
+
+#[test]
 fn a_taken_port_ends_with_1_and_is_named() {
     let service = Service::quiet();
     for which in ["proxy", "admin"] {

@@ -17,6 +17,7 @@ mod commands;
 mod confined;
 mod crashes;
 mod disks;
+mod doctor;
 mod endings;
 mod kills;
 mod lifecycle;

@@ -10,7 +10,7 @@ use crate::admin::Report;
 pub(super) fn section(report: &Report, now: Timestamp) -> Markup {
     let facts = &report.facts;
     html! {
-        section #about.card aria-labelledby="about-title" {
+        section #about.card.full aria-labelledby="about-title" {
             h2 #about-title { "This sidecar" }
             dl.facts {
                 div { dt { "Version" } dd { (facts.version) } }

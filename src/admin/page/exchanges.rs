@@ -12,7 +12,7 @@ use crate::token::status::Status;
 /// The section.
 pub(super) fn section(token: &Status, now: Timestamp) -> Markup {
     html! {
-        section #exchanges.card.wide aria-labelledby="exchanges-title" {
+        section #exchanges.card.full aria-labelledby="exchanges-title" {
             h2 #exchanges-title { "Last exchanges" }
             @if token.exchanges.is_empty() {
                 p.empty { "None since the start." }

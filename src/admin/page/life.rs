@@ -10,7 +10,7 @@ use crate::token::status::Status;
 /// The section.
 pub(super) fn section(token: &Status, now: Timestamp) -> Markup {
     html! {
-        section #life.card.wide aria-labelledby="life-title" {
+        section #life.card.wide[token.issued_at.is_some()] aria-labelledby="life-title" {
             h2 #life-title { "Tokens" }
             @match token.issued_at {
                 Some(issued) => (access(token, issued, now)),
