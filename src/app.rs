@@ -1,7 +1,7 @@
 //! The whole sidecar: built from a configuration, run until it is told to drain.
 //!
 //! ```text
-//! control thread   refresher · admin · reload of changed secret files
+//! control thread   refresher · admin · health · reload · the last hour
 //! core threads     one per CPU: listeners · proxy · upstream connections
 //! ```
 //!

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::token::state::Standing;
+use crate::token::state::{Loss, Standing};
 use crate::token::status::{Availability, Status};
 
 /// How the sidecar is doing, for a person who has five seconds.
@@ -40,7 +40,11 @@ impl Verdict {
         } else {
             judge(token)
         };
-        let trouble = token.trouble.clone().filter(|_| mood != Mood::Well);
+        let trouble = token.trouble.as_deref().filter(|_| mood != Mood::Well);
+        let trouble = trouble.map(|trouble| match token.state {
+            Standing::Unsaved => format!("{trouble}: {SAVE}"),
+            _ => trouble.to_owned(),
+        });
         // What will be wrong matters where nothing is wrong yet.
         let coming = token.expiry.filter(|_| trouble.is_none());
         let mood = match (mood, coming) {
@@ -51,6 +55,10 @@ impl Verdict {
         Self { mood, headline: headline.to_owned(), advice }
     }
 }
+
+/// What a disk that does not store tokens needs.
+const SAVE: &str = "make room in the state directory, or make it writable; it is tried again by itself, and \
+                    until then do not restart the sidecar";
 
 /// From so many days before an end on somebody should look.
 const URGENT: u8 = 7;
@@ -98,6 +106,9 @@ fn judge(token: &Status) -> (Mood, &'static str) {
         ),
         (Standing::Misconfigured, false) => {
             (Mood::Broken, "The authorization server refuses the client")
+        }
+        (Standing::SignedOut, _) if token.loss == Some(Loss::SignedOut) => {
+            (Mood::Broken, "Signed out: requests are refused until somebody signs in")
         }
         (Standing::SignedOut, _) => (Mood::Broken, "Nobody has signed in yet"),
         (Standing::Rejected, _) => (Mood::Broken, "The API refuses the personal access token"),

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 
 use crate::admin::Report;
 use crate::clock;
-use crate::token::state::Standing;
 
 use super::Exit;
 use super::ask::Whom;
@@ -72,9 +71,19 @@ fn told(report: &Report, now: Timestamp) -> String {
             relative(report.facts.started_at, now)
         ),
     );
-    line("state", format!("{} since {}", meaning(token.state), relative(token.since, now)));
-    if let Some(trouble) = &token.trouble {
-        line("trouble", trouble.clone());
+    line("state", format!("{} since {}", token.state.as_str(), relative(token.since, now)));
+    line("verdict", report.verdict.headline.clone());
+    if let Some(advice) = &report.verdict.advice {
+        line("to do", advice.clone());
+    }
+    if let Some(trouble) = &report.configuration.trouble {
+        line(
+            "files",
+            format!("invalid now, so that those from before are in use: {}", trouble.trim_end()),
+        );
+    }
+    if !report.configuration.restart.is_empty() {
+        line("restart", format!("to apply changes of {}", report.configuration.restart.join(", ")));
     }
     if let Some(fingerprint) = token.fingerprint {
         let ends = token.expires_at.map(|end| format!(", ends {}", relative(end, now)));
@@ -97,7 +106,7 @@ fn told(report: &Report, now: Timestamp) -> String {
     line(
         "traffic",
         format!(
-            "{} answers, {} of them errors, {} in flight",
+            "{} answers, {} of them 4xx or 5xx, {} in flight",
             traffic.answers, traffic.errors, traffic.in_flight
         ),
     );
@@ -108,18 +117,4 @@ fn told(report: &Report, now: Timestamp) -> String {
     line("upstream", report.facts.upstream.clone());
     line("listening", report.facts.proxy.join(", "));
     text
-}
-
-fn meaning(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Active => "active",
-        Standing::Refreshing => "obtaining a token",
-        Standing::InDoubt => "in doubt whether the refresh token is spent",
-        Standing::Retrying => "the last exchange failed and will be repeated",
-        Standing::Unsaved => "the newest tokens are NOT STORED yet",
-        Standing::Lost => "the grant is LOST",
-        Standing::Misconfigured => "the authorization server refuses the client or its request",
-        Standing::SignedOut => "no grant yet",
-        Standing::Rejected => "the upstream refuses the personal access token",
-    }
 }

@@ -266,7 +266,7 @@ fn status_of_a_lost_grant_is_a_failure_with_advice() {
     let admin = sidecar.report().facts.admin[0].clone();
     place.amend("admin = [\"127.0.0.1:0\"]", &format!("admin = [\"{admin}\"]"));
     Outcome::of(place.command("status"))
-        .expect(1, &["NOT READY", "the grant is LOST", "sign in again"]);
+        .expect(1, &["NOT READY", "The grant is LOST", "sign in again"]);
     let answer = sidecar.get("/api/v2/workspaces");
     assert_eq!(answer.status, 503);
     assert_eq!(answer.json()["error"]["code"], "sign_in_required");

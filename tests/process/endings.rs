@@ -7,7 +7,19 @@ use std::time::Duration;
 use rustix::process::Signal;
 use webwork_sidecar::simulator::{Fault, Target, What, When};
 
-use crate::support::{Credential, PATIENCE, Place, Service, until};
+use crate::support::{Credential, PATIENCE, Place, Process, Service, until};
+
+/// A request whose answer comes after so many milliseconds, and has reached the API.
+fn request_in_flight(service: &Service, sidecar: &Process, ms: u64) -> TcpStream {
+    let what = What::Delay { ms };
+    service.faults().add(Fault { target: Target::Api, when: When::Before, what, count: 1 });
+    let authority = sidecar.proxy().strip_prefix("http://").unwrap();
+    let mut caller = TcpStream::connect(authority).unwrap();
+    caller.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(caller, "GET /api/v2/workspaces HTTP/1.1\r\nHost: {authority}\r\n\r\n").unwrap();
+    service.until_struck();
+    caller
+}
 
 #[test]
 fn a_request_in_flight_is_finished_and_new_connections_are_refused() {
@@ -16,13 +28,8 @@ fn a_request_in_flight_is_finished_and_new_connections_are_refused() {
         let place = Place::rotating(&service, 0.5);
         let sidecar = place.run();
         sidecar.has_token();
-        let what = What::Delay { ms: 2_000 };
-        service.faults().add(Fault { target: Target::Api, when: When::Before, what, count: 1 });
+        let mut caller = request_in_flight(&service, &sidecar, 2_000);
         let authority = sidecar.proxy().strip_prefix("http://").unwrap().to_owned();
-        let mut caller = TcpStream::connect(&authority).unwrap();
-        caller.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(caller, "GET /api/v2/workspaces HTTP/1.1\r\nHost: {authority}\r\n\r\n").unwrap();
-        service.until_struck();
         sidecar.signal(signal);
         sidecar.says("\"stopping\"");
         until("new connections are refused", || TcpStream::connect(&authority).is_err());
@@ -39,12 +46,7 @@ fn a_request_that_never_ends_does_not_keep_the_process() {
     let place =
         Place::with(&service, Credential::PersonalAccessToken, "[drain]\ntimeout = \"500ms\"\n");
     let sidecar = place.run();
-    let what = What::Delay { ms: 600_000 };
-    service.faults().add(Fault { target: Target::Api, when: When::Before, what, count: 1 });
-    let authority = sidecar.proxy().strip_prefix("http://").unwrap().to_owned();
-    let mut caller = TcpStream::connect(&authority).unwrap();
-    write!(caller, "GET /api/v2/workspaces HTTP/1.1\r\nHost: {authority}\r\n\r\n").unwrap();
-    service.until_struck();
+    let _caller = request_in_flight(&service, &sidecar, 600_000);
     sidecar.stop();
 }
 
@@ -86,12 +88,7 @@ fn a_second_signal_cuts_off_what_runs() {
     let place =
         Place::with(&service, Credential::PersonalAccessToken, "[drain]\ntimeout = \"1min\"\n");
     let sidecar = place.run();
-    let what = What::Delay { ms: 600_000 };
-    service.faults().add(Fault { target: Target::Api, when: When::Before, what, count: 1 });
-    let authority = sidecar.proxy().strip_prefix("http://").unwrap().to_owned();
-    let mut caller = TcpStream::connect(&authority).unwrap();
-    write!(caller, "GET /api/v2/workspaces HTTP/1.1\r\nHost: {authority}\r\n\r\n").unwrap();
-    service.until_struck();
+    let _caller = request_in_flight(&service, &sidecar, 600_000);
     sidecar.signal(Signal::TERM);
     sidecar.says("\"stopping\"");
     sidecar.signal(Signal::TERM);

@@ -100,6 +100,7 @@ impl State {
     pub fn loss(&self) -> Option<Loss> {
         match self.outlook {
             Outlook::Lost(loss) => Some(loss),
+            Outlook::SignedOut => self.record.loss,
             _ => None,
         }
     }

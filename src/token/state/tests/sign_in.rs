@@ -71,7 +71,7 @@ fn a_sign_out_takes_the_token_away_in_every_state() {
         machine.hears(Event::Seen(stored.clone())).stands(Standing::SignedOut).plans_nothing();
         machine.shows("SignInRequired").after(30 * DAY).does("");
         assert_eq!(machine.record(), stored, "{standing:?}");
-        assert_eq!((machine.state.loss(), machine.state.trouble()), (None, None));
+        assert_eq!((machine.state.loss(), machine.state.trouble()), (Some(Loss::SignedOut), None));
         machine
             .restarts()
             .stands(Standing::SignedOut)
