@@ -137,31 +137,89 @@ impl Status {
 
     /// One event for a state that has just begun, with what to do if something is to be done.
     pub(super) fn log(&self) {
-        let generation = self.generation;
+        let (generation, state) = (self.generation, self.state.as_str());
         let trouble = self.trouble.as_deref().unwrap_or_default();
         match self.state {
             Standing::Active => {
                 let expires = self.expires_at.map(tracing::field::display);
                 let fingerprint = self.fingerprint.map(tracing::field::display);
-                tracing::info!(%generation, fingerprint, expires, "a token is in use");
+                tracing::info!(state, %generation, fingerprint, expires, "a token is in use");
             }
-            Standing::Refreshing => tracing::debug!(%generation, "exchanging tokens"),
-            Standing::InDoubt => tracing::warn!(%generation, trouble, "an exchange is in doubt"),
+            Standing::Refreshing => tracing::debug!(state, %generation, "exchanging tokens"),
+            Standing::InDoubt => {
+                tracing::warn!(state, %generation, trouble, "an exchange is in doubt");
+            }
             Standing::Retrying => {
-                tracing::warn!(%generation, trouble, "the exchange will be repeated");
+                tracing::warn!(state, %generation, trouble, "the exchange will be repeated");
             }
             Standing::Unsaved => tracing::error!(
+                state,
                 %generation,
                 trouble,
                 "the newest tokens are in use but NOT stored: a restart would lose them"
             ),
-            Standing::Lost => tracing::error!(%generation, trouble, "the grant is lost"),
+            Standing::Lost => tracing::error!(state, %generation, trouble, "the grant is lost"),
             Standing::Misconfigured => {
-                tracing::error!(%generation, trouble, "the client is refused");
+                tracing::error!(state, %generation, trouble, "the client is refused");
             }
             Standing::SignedOut | Standing::Rejected => {
-                tracing::error!(trouble, "there is no usable credential");
+                tracing::error!(state, trouble, "there is no usable credential");
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::super::record::Record;
+    use super::super::state::{Dice, Kind};
+    use super::*;
+    use crate::clock;
+
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The log says the same state, and the same trouble, as everything else that shows this status.
+    #[test]
+    fn every_state_is_one_line_with_its_name_and_its_trouble() {
+        let record = Record::new(String::new(), String::new());
+        let state = State::new(Kind::Rotating, Default::default(), record, Dice::new(1));
+        let now = clock::now();
+        let journal = Journal::new();
+        let mut status = Status::of(&state, now, now.wall(), Availability::Ready, 0, &journal);
+        for standing in Standing::ALL {
+            let quiet = matches!(standing, Standing::Active | Standing::Refreshing);
+            status.state = standing;
+            status.trouble = (!quiet).then(|| "it is a test: end it".to_owned());
+            let paper = Paper::default();
+            let copy = paper.clone();
+            let lines = tracing_subscriber::fmt().json().flatten_event(true);
+            let lines =
+                lines.with_max_level(tracing::Level::DEBUG).with_writer(move || copy.clone());
+            tracing::subscriber::with_default(lines.finish(), || status.log());
+            let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+            assert_eq!(text.lines().count(), 1, "{text}");
+            let event: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(event["state"], standing.as_str());
+            assert_eq!(event["trouble"].as_str(), status.trouble.as_deref());
+            assert_eq!(
+                matches!(event["level"].as_str(), Some("WARN" | "ERROR")),
+                !quiet,
+                "{event}"
+            );
         }
     }
 }

@@ -125,7 +125,7 @@ async fn asked(sources: &Sources, path: &str) -> (StatusCode, String) {
     (status, String::from_utf8(content.to_vec()).unwrap())
 }
 
-/// Status, readiness, verdict and metrics come from one model, so they agree in every state that there is,
+/// Status, page, readiness, verdict and metrics come from one model, so they agree in every state that there is,
 /// whether or not a token is there, and while stopping.
 #[tokio::test]
 async fn everything_that_tells_how_it_is_agrees() {
@@ -152,6 +152,7 @@ async fn everything_that_tells_how_it_is_agrees() {
 async fn agrees(sources: &Sources, standing: Standing, draining: bool, why: &str) {
     let report: Report = serde_json::from_str(&asked(sources, "/status").await.1).unwrap();
     let seen = Samples::of(&asked(sources, "/metrics").await.1);
+    let page = asked(sources, "/").await.1;
     let (status, told) = asked(sources, "/readyz").await;
     let ready = report.ready;
     let shown = format!("{standing:?}, draining: {draining}: {report:#?}");
@@ -160,6 +161,10 @@ async fn agrees(sources: &Sources, standing: Standing, draining: bool, why: &str
         let value = seen.value(&format!(r#"state{{state="{}"}}"#, other.as_str()));
         assert_eq!(value == 1.0, other == standing, "{shown}");
     }
+    let word = standing.as_str().replace('_', " ");
+    assert!(page.contains(&format!("State <strong>{word}</strong>")), "{shown}");
+    let headline = report.verdict.headline.split([':', ';']).next().unwrap();
+    assert!(page.contains(&format!("<h1 id=\"headline\">{headline}</h1>")), "{shown}");
     assert_eq!(ready, status == StatusCode::OK, "{shown}");
     assert_eq!(ready, seen.value("ready") == 1.0, "{shown}");
     assert_eq!(draining, seen.value("draining") == 1.0, "{shown}");

@@ -8,7 +8,6 @@ use super::icons::Icon;
 use super::text::{lasting, prose, sentence};
 use crate::admin::configuration::Configuration;
 use crate::admin::{Mood, Report, Verdict};
-use crate::token::state::Standing;
 
 /// The title of the tab, which a person sees when the page is in the background.
 pub(super) fn title(report: &Report) -> String {
@@ -31,7 +30,7 @@ pub(super) fn section(report: &Report, now: Timestamp) -> Markup {
                     @if let Some(advice) = advice { p.advice { (prose(&sentence(advice))) } }
                 }
                 p.since {
-                    "State " strong { (word(report.token.state)) } " for "
+                    "State " strong { (report.token.state.as_str().replace('_', " ")) } " for "
                     (lasting(report.token.since, now))
                 }
                 (Actions::of(report).leading())
@@ -71,20 +70,5 @@ fn class(mood: Mood) -> &'static str {
         Mood::Degraded => "degraded",
         Mood::Broken => "broken",
         Mood::Ending => "ending",
-    }
-}
-
-/// The state as the documentation calls it.
-fn word(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Active => "active",
-        Standing::Refreshing => "refreshing",
-        Standing::InDoubt => "in doubt",
-        Standing::Retrying => "retrying",
-        Standing::Unsaved => "unsaved",
-        Standing::Lost => "lost",
-        Standing::Misconfigured => "misconfigured",
-        Standing::SignedOut => "signed out",
-        Standing::Rejected => "rejected",
     }
 }
