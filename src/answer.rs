@@ -158,7 +158,7 @@ impl Code {
                 "Send HTTP/1.1; clients that begin with HTTP/2 have a switch for it."),
             Self::SignInRequired => Entry(S::SERVICE_UNAVAILABLE, "sign_in_required", "proxy_internal_response",
                 "The sidecar has no usable credential.",
-                "Sign in with `webwork-sidecar login`, or provide what `webwork-sidecar status` says is missing."),
+                "Sign in on the status page, http://localhost:9181/ by default, or provide what `webwork-sidecar status` says is missing."),
             Self::SignInUnknown => Entry(S::FORBIDDEN, "sign_in_unknown", "http_request_denied",
                 "No sign-in waits for this answer.",
                 "Sign in again, in one browser and within ten minutes; `login --paste` takes the address of this page."),

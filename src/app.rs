@@ -167,6 +167,7 @@ impl App {
                 watched: self.config.watched,
                 orders: sources.orders.clone(),
                 fixed,
+                level: self.config.log.level,
                 configuration,
                 order: sources.reload.clone(),
             },

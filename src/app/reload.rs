@@ -18,6 +18,8 @@ pub(super) struct Reload {
     pub(super) source: Source,
     pub(super) watched: Vec<Watched>,
     pub(super) orders: mpsc::Sender<TokenOrder>,
+    /// The least important level that is logged.
+    pub(super) level: tracing::Level,
     /// What runs, and cannot be changed without a restart.
     pub(super) fixed: Fixed,
     /// For everybody who asks what is in use.
@@ -97,7 +99,11 @@ impl Reload {
             Ok(config) => {
                 let now = Fixed::of(&config);
                 let sections = self.fixed.changed(&now);
-                telemetry::log::set_level(config.log.level);
+                if config.log.level != self.level {
+                    tracing::info!(level = %config.log.level, "log.level is another one now");
+                    telemetry::log::set_level(config.log.level);
+                    self.level = config.log.level;
+                }
                 if !sections.is_empty() {
                     tracing::warn!(
                         sections = sections.join(", "),

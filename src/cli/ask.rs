@@ -98,7 +98,11 @@ impl Whom {
             && !source.is_empty()
             && let Err(errors) = source.load()
         {
-            complain(format_args!("{errors}\nAsking the sidecar that runs."));
+            let asked: Vec<_> = target.admin.iter().map(ToString::to_string).collect();
+            complain(format_args!(
+                "{errors}\nAsking whichever sidecar runs at {}.",
+                asked.join(", ")
+            ));
         }
         block_on(ask(&target.admin, target.demands.as_ref(), method, path, LIMIT))
     }
@@ -226,6 +230,12 @@ async fn ask(
         last = AskError::Silent { address: address.to_string(), reason };
     }
     Err(last)
+}
+
+/// Message of an answer that is not what was asked for.
+pub(super) fn message(content: &[u8]) -> String {
+    let answer = serde_json::from_slice::<Value>(content).unwrap_or_default();
+    answer["message"].as_str().unwrap_or_default().to_owned()
 }
 
 /// Message and hint of an answer that is not what was asked for.

@@ -75,10 +75,9 @@ async fn checked(config: Config, online: bool) -> Result<(), Failure> {
     let stores = matches!(config.token.credential, Credential::AuthorizationCode(_));
     if stores && !online && !directory.exists() {
         // A check changes nothing: `run` makes the directory.
-        seeded(&config.token.credential)?;
         makeable(&directory)?;
         say(format_args!("ok  state directory {} (run will make it)", directory.display()));
-        return Ok(());
+        return seeded(&config.token.credential);
     }
     let (refresher, handle) = Refresher::new(config.token, trust, upstream.clone())?;
     if stores {

@@ -36,6 +36,9 @@ impl Init {
             Ok(()) => {
                 let file = self.file.display();
                 say(format_args!("{file} is written. Fill it in, then try it:\n"));
+                if self.full || self.credential != CredentialKind::PersonalAccessToken {
+                    say("  put the client secret into the file client_secret beside it, mode 0600");
+                }
                 if self.full || self.credential == CredentialKind::AuthorizationCode {
                     say(format_args!("  webwork-sidecar login --config {file}"));
                 }

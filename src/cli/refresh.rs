@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 use crate::admin::Report;
 
 use super::Exit;
-use super::ask::{Whom, words};
+use super::ask::{Whom, message, words};
 use super::style::{complain, say};
 
 /// Arguments of `refresh`.
@@ -27,6 +27,10 @@ impl Refresh {
             Ok(answer) => answer,
             Err(error) => return error.told(),
         };
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            complain(message(&content));
+            return Exit::Failed;
+        }
         if status != StatusCode::OK {
             complain(words(&content));
             return Exit::Failed;

@@ -24,11 +24,12 @@ pub(super) struct Run {
 const HELP: &str = "\
 Examples:
   webwork-sidecar run --config sidecar.toml
-  WEBWORK_SIDECAR_CREDENTIAL__PERSONAL_ACCESS_TOKEN__TOKEN_FILE=token webwork-sidecar run
+  webwork-sidecar run          with the file that WEBWORK_SIDECAR_CONFIG names
 
-SIGTERM and Ctrl-C drain: running requests are finished, for 9 s at most. A second one leaves them no time,
-but an exchange with the authorization server and its write are always finished. SIGHUP reads the
-configuration again; changed files are noticed without it.";
+SIGTERM and Ctrl-C drain: running requests are finished, for 9 s at most. A
+second one leaves them no time, but an exchange with the authorization server
+and its write are always finished. SIGHUP reads the configuration again;
+changed files are noticed without it.";
 
 impl Run {
     pub(super) fn perform(self) -> Exit {

@@ -86,7 +86,10 @@ fn told(report: &Report, now: Timestamp) -> String {
         line("restart", format!("to apply changes of {}", report.configuration.restart.join(", ")));
     }
     if let Some(fingerprint) = token.fingerprint {
-        let ends = token.expires_at.map(|end| format!(", ends {}", relative(end, now)));
+        let ends = token.expires_at.map(|end| match token.is_dead(now) {
+            true => ", refused by the API".to_owned(),
+            false => format!(", ends {}", relative(end, now)),
+        });
         let generation = token.generation;
         line(
             "token",

@@ -116,7 +116,9 @@ impl Status {
                 access: grant.and_then(|grant| grant.expires),
                 refresh: refresh_ends,
             }
-            .expiry(now.wall()),
+            .expiry(now.wall())
+            // What nobody takes any more has no end to wait for.
+            .filter(|_| token != Availability::Unavailable),
             loss: state.loss(),
             trouble: state.trouble().or(state.standing().advice()).map(str::to_owned),
         }
@@ -127,6 +129,12 @@ impl Status {
         self.token == Availability::Ready && self.state != Standing::Refreshing
             || self.token == Availability::Unavailable && self.trouble.is_some()
             || matches!(self.state, Standing::SignedOut | Standing::Rejected)
+    }
+
+    /// Whether there is an access token that the upstream refuses although it has not ended.
+    pub fn is_dead(&self, now: Timestamp) -> bool {
+        let lives = self.expires_at.is_some_and(|end| end > now);
+        lives && self.token == Availability::Unavailable
     }
 
     /// Whether requests can be served with the token: what `/readyz` says.

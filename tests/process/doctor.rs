@@ -132,7 +132,7 @@ const BROKEN: &[Broken] = &[
         what: "nobody has signed in",
         credential: CODE,
         breaks: |place, _| place.amend("refresh_token_file = \"refresh_token\"\n", ""),
-        told: &["FAIL grant", "sign in with `webwork-sidecar login`"],
+        told: &["FAIL grant", "with `webwork-sidecar login`"],
     },
     Broken {
         what: "a personal access token that has ended",

@@ -35,6 +35,7 @@ fn access(token: &Status, issued: Timestamp, now: Timestamp) -> Markup {
         @match token.expires_at {
             Some(end) => {
                 @let life = Life { issued, due, end };
+                @if token.is_dead(now) { p.hint { strong { "The API refuses it, before its time." } } }
                 (life.picture("The access token", now))
                 (life.legend(now))
             }

@@ -30,6 +30,7 @@ use serde_json::json;
 use super::asker::Asker;
 use super::{Sources, unknown};
 use crate::answer::{Answer, Code};
+use crate::clock::{self, Moment};
 use crate::guard;
 use crate::token::sign_in::{Desk, Proof, Redirection, SignInError};
 use crate::token::state::Standing;
@@ -48,8 +49,8 @@ pub struct SignIns {
     redirection: Option<Redirection>,
     waiting: Waiting,
     page: Page,
-    /// Why the last one did not come about.
-    trouble: Mutex<Option<String>>,
+    /// Why the last one did not come about, and when.
+    trouble: Mutex<Option<(Moment, String)>>,
 }
 
 /// Whether a browser can open the status page.
@@ -77,7 +78,11 @@ impl SignIns {
 
     /// How a person can sign in.
     pub fn info(&self) -> SignInInfo {
-        let trouble = self.trouble().clone();
+        let now = clock::now();
+        let recent = |(at, trouble): &(Moment, String)| {
+            (now.since(*at) < TROUBLE_LASTS).then(|| trouble.clone())
+        };
+        let trouble = self.trouble().as_ref().and_then(recent);
         SignInInfo::of(self.desk.app().ok().as_ref(), self.redirection.as_ref(), trouble)
     }
 
@@ -96,7 +101,7 @@ impl SignIns {
         }
     }
 
-    fn trouble(&self) -> MutexGuard<'_, Option<String>> {
+    fn trouble(&self) -> MutexGuard<'_, Option<(Moment, String)>> {
         // Nothing that panics is done with the lock in hand.
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,7 +109,7 @@ impl SignIns {
     /// Tells the log, and whoever looks at the page.
     fn fails(&self, error: &SignInError) {
         tracing::warn!(reason = error.word(), "a sign-in did not come about: {error}");
-        *self.trouble() = Some(sentence(error));
+        *self.trouble() = Some((clock::now(), sentence(error)));
     }
 
     fn succeeds(&self) {
@@ -116,6 +121,10 @@ impl SignIns {
         self.desk.until_idle().await;
     }
 }
+
+/// How long a failed sign-in is told of: whoever tried reads it, and who comes later does not take it for
+/// the case.
+const TROUBLE_LASTS: Duration = Duration::from_secs(120);
 
 /// A path of ours is none for a callback: the page that is there would be reached from other sites.
 fn is_free(redirection: &Redirection) -> bool {

@@ -50,8 +50,9 @@ Examples:
   webwork-sidecar login --config sidecar.toml --paste   a browser anywhere
   webwork-sidecar login --paste < address.txt           a script brings the address
 
-Which way is taken follows from redirect_uri: http to 127.0.0.1, [::1] or localhost is served by this
-command; every other one needs --paste. Where a sidecar runs at that address, use its status page.";
+Which way is taken follows from redirect_uri: http to 127.0.0.1, [::1] or
+localhost is served by this command; every other one needs --paste. Where a
+sidecar runs at that address, use its status page.";
 
 /// How the answer comes back.
 #[derive(Debug)]
@@ -141,7 +142,11 @@ impl Login {
         if self.opens(environment) == Opens::Browser {
             browser::open(&pending.url());
         }
-        say(format_args!("Waiting for the browser to come back to {} …", at.origin));
+        say(format_args!(
+            "Waiting for the browser to come back to {} …\n(If it shows an error such as invalid_client \
+             instead, client_id or redirect_uri is not as registered.)",
+            at.origin
+        ));
         callback.answer(pending).await
     }
 
