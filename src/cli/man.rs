@@ -28,7 +28,7 @@ impl Manual {
         let page = match &self.command {
             None => rendered(program),
             Some(name) => match program.find_subcommand(name) {
-                Some(command) => rendered(command.clone()),
+                Some(command) => rendered(command.clone().version(env!("CARGO_PKG_VERSION"))),
                 None => {
                     complain(format_args!("there is no command {name}; `--help` lists them"));
                     return Exit::Misconfigured;

@@ -136,13 +136,13 @@ impl Reader<'_> {
                 return None;
             }
         };
-        if looks_like_a_secret(name) {
+        let path = self.located(name);
+        if looks_like_a_secret(name) || is_homeless(&path) && is_jumbled(name) {
             let wrong = Wrong::new("this looks like the secret itself")
                 .expecting("the name of a file that holds it; the secret goes into that file");
             self.refuse(key, wrong.confidential());
             return None;
         }
-        let path = self.located(name);
         if absence == Absence::Awaited && is_missing(&path) {
             self.watched.push(Watched::absent(&path));
             self.warn(Warning::NoSeed { path });
@@ -248,6 +248,17 @@ fn looks_like_a_secret(name: &str) -> bool {
     long || (name.len() >= 32 && !name.contains(['/', '.'])) || quoted(name).contains('\\')
 }
 
+/// Whether there is no directory that the file could be in.
+fn is_homeless(path: &Path) -> bool {
+    path.parent().is_none_or(|parent| !parent.exists())
+}
+
+/// Whether it has every kind of character, as what was made at random has; Base64 has slashes, too.
+fn is_jumbled(name: &str) -> bool {
+    let kinds = [char::is_uppercase, char::is_lowercase, |it: char| it.is_ascii_digit()];
+    name.len() >= 32 && kinds.iter().all(|kind| name.contains(kind))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,6 +272,16 @@ mod tests {
         for name in [token.as_str(), "Kq3nGQ8Xz0dLw5cYb7aTf1mRv2sHj6pE9uIoNeWb", "two\nlines"] {
             assert!(looks_like_a_secret(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_name_with_slashes_that_leads_nowhere_may_be_a_secret() {
+        let pasted = "Kq3nGQ8Xz0/dLw5cYb7aTf1mRv2sHj6/pE9uIoNeWb+w==";
+        assert!(is_homeless(Path::new(pasted)) && is_jumbled(pasted));
+        let usual = "/run/secrets/webwork-sidecar/refresh-token-2";
+        assert!(!is_jumbled(usual));
+        let directory = tempfile::tempdir().unwrap();
+        assert!(!is_homeless(&directory.path().join("Refresh-Token-Of-Production-Sidecar-2")));
     }
 
     #[test]

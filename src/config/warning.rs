@@ -26,7 +26,7 @@ pub enum Warning {
     },
     /// A refresh token to begin with is used once, and its file may well be gone after that.
     #[error(
-        "there is no file {}: without a stored grant the sidecar waits for it, and takes up a refresh token that is put there",
+        "there is no file {}; without a stored grant the sidecar waits for it, and takes up a refresh token that is put there",
         path.display()
     )]
     NoSeed {

@@ -36,15 +36,18 @@ Examples:
   webwork-sidecar doctor --config sidecar.toml
   webwork-sidecar doctor --offline --json
 
-It exits with 0 if nothing is broken, else with 1. The report holds no secret and no client ID.";
+It exits with 0 if nothing is broken, else with 1, and with 2 if the
+configuration cannot be used. The report holds no secret and no client ID.";
 
 impl Doctor {
     pub(super) fn perform(self) -> Exit {
         let mut findings = Findings::default();
         let source = self.whom.source();
+        let mut exit = Exit::Failed;
         match source.load() {
             Ok(config) => self.examine(&config, &mut findings),
             Err(errors) => {
+                exit = Exit::Misconfigured;
                 let fix = "correct what is named; `webwork-sidecar check` shows it, too";
                 findings.fail("configuration", errors.to_string(), fix);
                 findings.skip("credential", "the configuration cannot be used");
@@ -54,7 +57,7 @@ impl Doctor {
         process::limits(&mut findings);
         listening::examine(&self.whom, &mut findings);
         say(if self.json { findings.to_json() } else { findings.to_text().trim_end().to_owned() });
-        if findings.is_well() { Exit::Done } else { Exit::Failed }
+        if findings.is_well() { Exit::Done } else { exit }
     }
 
     fn examine(&self, config: &Config, findings: &mut Findings) {

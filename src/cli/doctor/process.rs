@@ -31,4 +31,13 @@ pub(super) fn limits(findings: &mut Findings) {
     } else {
         findings.ok("open files", format!("the limit is {files}"));
     }
+    // Every command forbids them before it reads a secret.
+    match getrlimit(Resource::Core).current {
+        Some(0) => findings.ok("core dumps", "none is ever written"),
+        _ => findings.warn(
+            "core dumps",
+            "a crash could write secrets to a core file",
+            "start with `ulimit -c 0`, or LimitCORE=0 of a service",
+        ),
+    }
 }
