@@ -164,7 +164,7 @@ impl Code {
                 "Sign in again, in one browser and within ten minutes; `login --paste` takes the address of this page."),
             Self::SignInFailed => Entry(S::BAD_REQUEST, "sign_in_failed", "proxy_internal_response",
                 "The sign-in did not come about.",
-                "Do what the message says; the grant from before is as it was."),
+                "Do what the message says; the status tells which grant is in use."),
             Self::TokenPending => Entry(S::SERVICE_UNAVAILABLE, "token_pending", "proxy_internal_response",
                 "The sidecar is still obtaining a token.",
                 "Try again in a moment; `webwork-sidecar status` shows the progress."),

@@ -145,6 +145,7 @@ impl App {
     pub fn start(mut self) -> Result<Running, StartError> {
         let (drainer, drain) = drain::channel();
         let (control_end, end) = drain::channel();
+        let (last, admin_end) = drain::channel();
         let (configuration, seen) =
             watch::channel(Configuration::read(clock::wall(), self.config.settings.clone()));
         let sources = self.sources(&drain, seen);
@@ -157,8 +158,9 @@ impl App {
                 &self.config,
                 (&mut self.doors.admin, &mut self.doors.health),
                 &sources,
-                end.clone(),
+                admin_end,
             )?,
+            last,
             history: sources.history.clone(),
             meter: self.meter,
             pulse: pulses.of("refresher"),
@@ -275,7 +277,7 @@ impl Running {
             // A panic has been logged by the hook, and the other threads still deserve their end.
             thread.join().ok();
         }
-        self.control_end.drain(LAST_ANSWERS);
+        self.control_end.drain(Duration::ZERO);
         self.control.join().ok();
         self.files.remove();
     }
@@ -291,9 +293,6 @@ impl Haste {
         self.0.hurry();
     }
 }
-
-/// How long the admin listener may take to end: its answers come from memory.
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 fn spawn(
     name: String,

@@ -21,6 +21,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
+use axum::http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::{get, post};
 use tokio::sync::{mpsc, watch};
@@ -88,7 +90,16 @@ pub fn router(sources: Sources) -> Router {
         .fallback(sign_in::callback)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_CONTENT))
+        .layer(map_response(unkept))
         .with_state(Arc::new(sources))
+}
+
+/// What is true now is not in a minute, and nothing here is what a browser takes it for.
+async fn unkept(mut response: Response<Body>) -> Response<Body> {
+    let fields = response.headers_mut();
+    fields.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    fields.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    response
 }
 
 /// The paths of the listener for health alone.

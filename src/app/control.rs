@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use http::{Method, Request, Response};
@@ -13,7 +14,7 @@ use crate::admin::{self, Sources};
 use crate::clock;
 use crate::config::Config;
 use crate::guard::{self, Pages};
-use crate::net::drain::Drain;
+use crate::net::drain::{Drain, Drainer};
 use crate::net::listen::Listeners;
 use crate::net::serve::{self, Content, Limit, Terms, serve};
 use crate::proxy::core::Gate;
@@ -37,6 +38,8 @@ pub(super) struct Control {
     pub(super) admin: Admin,
     pub(super) drain: Drain,
     pub(super) end: Drain,
+    /// Ends the admin listener, which goes last: as long as something is finished, it can be asked.
+    pub(super) last: Drainer,
 }
 
 impl Control {
@@ -53,10 +56,15 @@ impl Control {
             tokio::task::spawn_local(self.history.keep(self.meter, clock::wall));
             let refresher = tokio::spawn(self.refresher.run(self.drain, self.end, self.pulse));
             let sign_ins = Arc::clone(&self.admin.sign_ins);
+            let last = self.last;
+            let finishing = tokio::task::spawn_local(async move {
+                refresher.await.ok();
+                sign_ins.are_finished().await;
+                last.drain(LAST_ANSWERS);
+            });
             let served = self.admin.serve().await;
             // Whatever ends the admin listener, an exchange on the wire is finished first.
-            refresher.await.ok();
-            sign_ins.are_finished().await;
+            finishing.await.ok();
             served
         })
     }
@@ -64,8 +72,7 @@ impl Control {
 
 /// The sockets, pages and guards of the admin listener, and of the one for health alone.
 pub(super) struct Admin {
-    doors: Vec<(Gate, axum::Router)>,
-    terms: Terms,
+    doors: Vec<(Gate, axum::Router, Terms)>,
     sign_ins: Arc<SignIns>,
 }
 
@@ -93,16 +100,18 @@ impl Admin {
             counters: Meter::default().core(),
         };
         let guarded = gates(&rules, admin, Pages::Own)?.into_iter();
-        let guarded = guarded.map(|gate| (gate, admin::router(sources.clone())));
+        let guarded = guarded.map(|gate| (gate, admin::router(sources.clone()), terms.clone()));
         let open = open_gate(health).into_iter();
-        let open = open.map(|gate| (gate, admin::health_router(sources.clone())));
+        // With a limit of its own: whoever fills it keeps nobody from the admin listener.
+        let own = Terms { limit: Limit::new(&terms.config), ..terms.clone() };
+        let open = open.map(|gate| (gate, admin::health_router(sources.clone()), own.clone()));
         let sign_ins = Arc::clone(&sources.sign_ins);
-        Ok(Self { doors: guarded.chain(open).collect(), terms, sign_ins })
+        Ok(Self { doors: guarded.chain(open).collect(), sign_ins })
     }
 
     async fn serve(self) -> io::Result<()> {
         let mut doors = JoinSet::new();
-        for (Gate { sockets, admission }, router) in self.doors {
+        for (Gate { sockets, admission }, router, terms) in self.doors {
             let page = move |request: Request<Content>, account| {
                 let (head, content) = request.into_parts();
                 let verdict = admission(&head, account);
@@ -115,7 +124,7 @@ impl Admin {
                     }
                 }
             };
-            doors.spawn_local(serve(sockets, self.terms.clone(), page));
+            doors.spawn_local(serve(sockets, terms, page));
         }
         while let Some(ended) = doors.join_next().await {
             ended.map_err(Defect::from)??;
@@ -131,6 +140,9 @@ async fn page(mut router: axum::Router, request: Request<Body>) -> Response<Body
         Err(never) => match never {},
     }
 }
+
+/// How long the admin listener may take to end: its answers come from memory.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Enough for probes, a scraper and a few people.
 const ADMIN_CONNECTIONS: usize = 64;

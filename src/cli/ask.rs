@@ -41,6 +41,11 @@ pub(super) enum AskError {
         /// What the system says.
         reason: String,
     },
+    /// Somebody listens there, and says nothing.
+    #[error(
+        "the sidecar at {0} does not answer in time: it may hang, look at its process and its log"
+    )]
+    Late(String),
     /// What listens there speaks something else.
     #[error("something else than a sidecar listens at {0}: correct listen.admin or --admin")]
     Stranger(String),
@@ -209,7 +214,7 @@ async fn ask(
     path: &str,
     limit: Duration,
 ) -> Result<(StatusCode, Bytes), AskError> {
-    let mut last = AskError::NoAddress;
+    let (mut last, mut late) = (AskError::NoAddress, None);
     for address in addresses {
         if matches!(address, Address::Tcp(address) if address.port() == 0) {
             return Err(AskError::AnyPort);
@@ -225,11 +230,15 @@ async fn ask(
                 return Err(AskError::Stranger(address.to_string()));
             }
             Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer in time".to_owned(),
+            Err(_) => {
+                late = Some(AskError::Late(address.to_string()));
+                continue;
+            }
         };
         last = AskError::Silent { address: address.to_string(), reason };
     }
-    Err(last)
+    // One that hangs is not one that has ended.
+    Err(late.unwrap_or(last))
 }
 
 /// Message of an answer that is not what was asked for.

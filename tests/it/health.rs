@@ -64,3 +64,18 @@ async fn the_health_listener_tells_words_to_anybody_and_nothing_else() {
     }
     assert_eq!(ask("POST /readyz HTTP/1.1").await.status, 405);
 }
+
+/// Anybody may fill it, and the operator still gets in at the other one.
+#[tokio::test]
+async fn a_health_listener_that_is_full_keeps_nobody_from_the_admin_listener() {
+    let setup = Sidecar::with(Credential::PersonalAccessToken).set("health.listen", "127.0.0.1:0");
+    let sidecar = setup.start().await;
+    let mut callers = Vec::new();
+    for _ in 0..64 {
+        let mut caller = Caller::new(TcpStream::connect(sidecar.health.unwrap()).await.unwrap());
+        caller.send("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert_eq!(caller.reply().await.status, 200);
+        callers.push(caller);
+    }
+    assert_eq!(sidecar.page("/readyz").await.status, 200);
+}

@@ -152,3 +152,17 @@ async fn page_and_report_are_of_one_opinion() {
 fn html() -> http::HeaderValue {
     http::HeaderValue::from_static("text/html; charset=utf-8")
 }
+
+/// Anybody can make a link to the page.
+#[tokio::test]
+async fn a_success_is_told_only_where_it_can_be_one() {
+    let sidecar = Sidecar::with(Credential::SignInToCome).start().await;
+    assert!(!sidecar.page("/?sign_in=done").await.text().contains("Signed in:"));
+    let sidecar = Sidecar::with(Credential::AuthorizationCode).start().await;
+    assert!(sidecar.page("/?sign_in=done").await.text().contains("Signed in:"));
+    for path in ["/status", "/metrics", "/livez"] {
+        let fields = sidecar.page(path).await.fields;
+        assert_eq!(fields["cache-control"], "no-store", "{path}");
+        assert_eq!(fields["x-content-type-options"], "nosniff", "{path}");
+    }
+}

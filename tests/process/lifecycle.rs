@@ -115,7 +115,21 @@ fn a_job_stops_its_sidecar_which_finishes_its_exchange() {
     let sidecar = place.run();
     service.until_struck();
     asking(&sidecar, &["stop"]).expect(0, &["stopped"]);
-    assert_eq!(sidecar.ended().code(), Some(0));
+    // It was not told before the exchange was over.
     assert_eq!(service.grants(), grants + 1);
+    assert_eq!(sidecar.ended().code(), Some(0));
     assert_eq!(place.stored_refresh_token(), service.newest_refresh_token());
+}
+
+#[test]
+fn a_process_that_hangs_is_not_one_that_has_stopped() {
+    let service = Service::quiet();
+    let place = Place::with(&service, Credential::PersonalAccessToken, "");
+    let sidecar = place.run();
+    sidecar.has_token();
+    sidecar.halt();
+    let waited = asking(&sidecar, &["wait", "--for", "stopped", "--timeout", "1s"]);
+    sidecar.signal(Signal::CONT);
+    waited.expect(1, &["waited in vain", "does not answer in time"]);
+    sidecar.stop();
 }

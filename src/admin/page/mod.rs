@@ -52,7 +52,9 @@ pub(super) fn routes() -> Router<Arc<Sources>> {
 
 async fn page(State(sources): State<Arc<Sources>>, RawQuery(query): RawQuery) -> Response {
     let report = sources.report();
-    let notice = Notice::of(query.as_deref().unwrap_or_default());
+    // Anybody can make a link to this page, so a success is told only where it can be one.
+    let notice = Notice::of(query.as_deref().unwrap_or_default())
+        .filter(|notice| report.ready || !notice.is_good());
     let document = document(&report, notice, clock::now().wall());
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     let mut response = ([(CONTENT_TYPE, html)], document.into_string()).into_response();

@@ -69,6 +69,11 @@ impl Refreshed {
 }
 
 impl Notice {
+    /// Whether it tells of a success.
+    pub(super) fn is_good(&self) -> bool {
+        self.tone == Tone::Good
+    }
+
     /// The notice that the query asks for; of two, the first.
     pub(super) fn of(query: &str) -> Option<Self> {
         form_urlencoded::parse(query.as_bytes()).find_map(|(name, value)| match &*name {

@@ -207,12 +207,19 @@ pub(super) async fn callback(
                 without_cookie(finish(&sources, proof, asker).await, at)
             }
             Err(error) if error.is_final() => {
-                without_cookie(failed(&sources, &error, sign_ins.visitor()), at)
+                let told = failed(&sources, &error, sign_ins.visitor());
+                // Without a state anybody can have sent it, so the sign-in that waits goes on.
+                if is_bound(query) { without_cookie(told, at) } else { told }
             }
             // The address stays as it is: it may be the answer to somebody's `login --paste`.
             Err(error) => own(Answer::new(Code::SignInUnknown).message(sentence(&error))),
         },
     }
+}
+
+/// Whether an answer says to which sign-in it belongs.
+pub(super) fn is_bound(query: &str) -> bool {
+    url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "state")
 }
 
 /// The address to which a browser was sent elsewhere.

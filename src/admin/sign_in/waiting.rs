@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::is_bound;
 use crate::clock::{self, Moment};
 use crate::secret::Secret;
 use crate::token::sign_in::{Pending, Proof, SignInError};
@@ -68,7 +69,8 @@ impl Waiting {
         let at = entries.iter().position(|entry| cookies.contains(&entry.cookie));
         let at = at.ok_or(SignInError::Unknown)?;
         let answer = entries[at].pending.returned(query);
-        if answer.as_ref().map_or_else(SignInError::is_final, |_| true) {
+        let ends = answer.as_ref().map_or_else(SignInError::is_final, |_| true);
+        if ends && is_bound(query) {
             entries.remove(at);
         }
         answer
@@ -161,6 +163,16 @@ mod tests {
         assert!(waiting.pasted(&answer_to(last)).is_ok());
         assert_eq!(waiting.pasted(&answer_to(last)), Err(SignInError::StateWrong));
         assert_eq!(waiting.entries().len(), MOST - 2);
+    }
+
+    /// Any site can send a browser here, and its cookie comes along.
+    #[test]
+    fn an_answer_without_a_state_ends_no_sign_in() {
+        let waiting = Waiting::default();
+        let begun = waiting.admit(pending()).unwrap();
+        let cookies = [begun.cookie.clone()];
+        assert!(waiting.answered(&cookies, "error=invalid_scope").unwrap_err().is_final());
+        assert!(waiting.answered(&cookies, &answer_to(&begun)).is_ok());
     }
 
     #[test]

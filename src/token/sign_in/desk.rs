@@ -119,14 +119,18 @@ impl Desk {
         let record = record.signed_out(&app);
         let forgotten = stored(move || {
             // The copy of the record before has the tokens, too.
-            let forgotten = store
-                .persist(&record)
-                .and_then(|()| store.forget_previous().map_err(NotStored::from));
+            let forgotten = kept(store.persist(&record))
+                .and_then(|kept| store.forget_previous().map(|()| kept).map_err(NotStored::from));
             drop(lock);
             forgotten
         });
-        forgotten.await.map_err(SignInError::Store)?;
-        Ok(departure)
+        match forgotten.await.map_err(SignInError::Store)? {
+            Kept::Here => Ok(departure),
+            Kept::Elsewhere(why) => Err(SignInError::Store(format!(
+                "the sign-out is stored in the second directory alone ({why}), and counts from the next \
+                 start on: mend the state directory, then sign out again"
+            ))),
+        }
     }
 
     /// Waits until nothing is being exchanged or stored.
@@ -179,14 +183,35 @@ impl Desk {
 
 const DEFECT: &str = "a defect of this program ended the sign-in";
 
+/// Where a record is.
+enum Kept {
+    Here,
+    /// In the second directory alone; why it is not in the first one.
+    Elsewhere(String),
+}
+
+fn kept(persisted: Result<(), NotStored>) -> Result<Kept, NotStored> {
+    match persisted {
+        Ok(()) => Ok(Kept::Here),
+        Err(NotStored::Second(why)) => Ok(Kept::Elsewhere(why.to_string())),
+        Err(nowhere) => Err(nowhere),
+    }
+}
+
 /// Stores the record. The tokens in it exist nowhere else, so the disk gets several chances.
 async fn keep(store: &Arc<Store>, record: &Record) -> Result<(), SignInError> {
     let mut tries = 1;
     loop {
         let (store, record) = (Arc::clone(store), record.clone());
-        match stored(move || store.persist(&record)).await {
-            Ok(()) => return Ok(()),
-            Err(_) if tries < TRIES => tokio::time::sleep(PAUSE).await,
+        match stored(move || kept(store.persist(&record))).await {
+            Ok(Kept::Here) => return Ok(()),
+            Ok(Kept::Elsewhere(_)) | Err(_) if tries < TRIES => tokio::time::sleep(PAUSE).await,
+            Ok(Kept::Elsewhere(why)) => {
+                return Err(SignInError::Store(format!(
+                    "the new tokens are stored in the second directory alone ({why}): mend the state \
+                     directory, then restart the sidecar, which takes them up"
+                )));
+            }
             Err(why) => {
                 return Err(SignInError::Store(format!(
                     "the new tokens could not be stored: {why}; mend that, then sign in again"
