@@ -18,7 +18,7 @@ async fn probed(sidecar: &Sidecar) -> [u16; 3] {
 
 #[tokio::test]
 async fn a_start_ends_with_a_token() {
-    let slow = fault(Target::TokenEndpoint, When::Before, What::Delay { ms: 2_000 });
+    let slow = fault(Target::TokenEndpoint, When::Before, What::Delay { ms: 8_000 });
     let setup = Sidecar::with(Credential::AuthorizationCode).suffering(slow);
     let sidecar = setup.start_undecided().await;
     assert_eq!(probed(&sidecar).await, [503, 200, 503]);
