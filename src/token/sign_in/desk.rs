@@ -33,7 +33,7 @@ pub struct Desk {
     credential: watch::Receiver<Credential>,
     trust: Trust,
     /// Held by whoever exchanges or stores: one at a time, and never cut off.
-    working: Arc<Mutex<()>>,
+    working: Mutex<()>,
 }
 
 /// What a sign-out found.
@@ -55,7 +55,7 @@ struct Opened {
 impl Desk {
     /// A desk for a credential that may be read again meanwhile.
     pub fn new(config: Config, credential: watch::Receiver<Credential>, trust: Trust) -> Self {
-        Self { config, credential, trust, working: Arc::default() }
+        Self { config, credential, trust, working: Mutex::default() }
     }
 
     /// The app to which people sign in.
@@ -96,11 +96,9 @@ impl Desk {
     /// [`SignInError`]; the grant from before is as it was.
     pub async fn finish(self: &Arc<Self>, proof: Proof) -> Result<Grant, SignInError> {
         let desk = Arc::clone(self);
-        let working = Arc::clone(&self.working).lock_owned().await;
         let finished = tokio::spawn(async move {
-            let grant = desk.exchanged(proof).await;
-            drop(working);
-            grant
+            let _working = desk.working.lock().await;
+            desk.exchanged(proof).await
         });
         finished.await.unwrap_or_else(|_| Err(SignInError::AnswerLost(DEFECT.into())))
     }
