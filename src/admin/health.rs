@@ -4,8 +4,10 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::routing::get;
 
 use super::Sources;
 use crate::telemetry::pulse::PATIENCE;
@@ -18,6 +20,28 @@ struct Told {
     status: StatusCode,
     word: &'static str,
     reason: Option<String>,
+}
+
+type Answer = (StatusCode, String);
+
+/// The questions, answered with the word alone.
+pub(super) fn words() -> Router<Arc<Sources>> {
+    routes(Told::word)
+}
+
+/// The questions, answered with the word and the reason.
+pub(super) fn reasons() -> Router<Arc<Sources>> {
+    routes(Told::whole)
+}
+
+fn routes(written: fn(Told) -> Answer) -> Router<Arc<Sources>> {
+    let answered = |question: fn(&Sources) -> Told| {
+        get(async move |State(sources): State<Arc<Sources>>| written(question(&sources)))
+    };
+    Router::new()
+        .route("/startupz", answered(startup))
+        .route("/livez", answered(liveness))
+        .route("/readyz", answered(readiness))
 }
 
 /// Answers 200 once a usable credential was seen or a person is awaited who provides one, and stays so:
@@ -74,11 +98,11 @@ impl Told {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, word, reason }
     }
 
-    fn word(self) -> (StatusCode, String) {
+    fn word(self) -> Answer {
         (self.status, format!("{}\n", self.word))
     }
 
-    fn whole(self) -> (StatusCode, String) {
+    fn whole(self) -> Answer {
         let Self { status, word, reason } = self;
         let reason = match (status, reason) {
             (_, None) => String::new(),
@@ -87,30 +111,4 @@ impl Told {
         };
         (status, format!("{word}{reason}\n"))
     }
-}
-
-type Answer = (StatusCode, String);
-
-pub(super) async fn startupz(State(sources): State<Arc<Sources>>) -> Answer {
-    startup(&sources).whole()
-}
-
-pub(super) async fn livez(State(sources): State<Arc<Sources>>) -> Answer {
-    liveness(&sources).whole()
-}
-
-pub(super) async fn readyz(State(sources): State<Arc<Sources>>) -> Answer {
-    readiness(&sources).whole()
-}
-
-pub(super) async fn plain_startupz(State(sources): State<Arc<Sources>>) -> Answer {
-    startup(&sources).word()
-}
-
-pub(super) async fn plain_livez(State(sources): State<Arc<Sources>>) -> Answer {
-    liveness(&sources).word()
-}
-
-pub(super) async fn plain_readyz(State(sources): State<Arc<Sources>>) -> Answer {
-    readiness(&sources).word()
 }

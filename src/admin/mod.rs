@@ -75,9 +75,7 @@ pub struct Sources {
 /// The paths of the admin listener.
 pub fn router(sources: Sources) -> Router {
     Router::new()
-        .route("/startupz", get(health::startupz))
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
+        .merge(health::reasons())
         .route("/metrics", get(metrics::metrics))
         .route("/status", get(status::status))
         .route("/refresh", post(refresh::refresh))
@@ -104,10 +102,7 @@ async fn unkept(mut response: Response<Body>) -> Response<Body> {
 
 /// The paths of the listener for health alone.
 pub fn health_router(sources: Sources) -> Router {
-    Router::new()
-        .route("/startupz", get(health::plain_startupz))
-        .route("/livez", get(health::plain_livez))
-        .route("/readyz", get(health::plain_readyz))
+    health::words()
         .fallback(unknown_health)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(0))

@@ -1,9 +1,6 @@
 //! `logout`: forgets the grant, here.
 
 use std::io::{BufRead, IsTerminal};
-use std::sync::Arc;
-
-use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::net::tls::Trust;
@@ -65,8 +62,7 @@ fn is_meant(config: &Config) -> bool {
 
 async fn signed_out(config: Config) -> Result<(), Failure> {
     let trust = Trust::load(config.upstream.ca_file.as_deref())?;
-    let (_, credential) = watch::channel(config.token.credential.clone());
-    let desk = Arc::new(Desk::new(config.token, credential, trust));
+    let desk = Desk::of(config.token, trust);
     let server = desk.app()?.authorize_url.origin().ascii_serialization();
     match desk.sign_out().await? {
         Departure::Left => say(format_args!(

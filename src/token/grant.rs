@@ -1,10 +1,7 @@
 //! What an authorization server granted, as it is held in memory.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
-use crate::clock::Moment;
 use crate::scope::{Rights, ScopeSet};
 use crate::secret::Fingerprint;
 
@@ -34,13 +31,12 @@ pub struct Grant {
 impl Grant {
     /// The grant of a sign-in that was asked for at this time.
     pub fn first(generation: Generation, issue: Issue, issued: Timestamp) -> Self {
-        let life = issue.life.filter(|life| !life.is_zero());
         Self {
             generation,
+            issued,
+            expires: issue.expires(issued),
             access: issue.access,
             refresh: issue.refresh,
-            issued,
-            expires: life.map(|life| Moment::new(issued, Duration::ZERO).plus(life).wall()),
             refresh_issued: issued,
             scope: issue.scope,
         }

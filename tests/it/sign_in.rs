@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use webwork_sidecar::admin::sign_in::Way;
 use webwork_sidecar::net::tls::Trust;
 use webwork_sidecar::secret::Secret;
@@ -218,8 +217,7 @@ async fn a_code_is_good_once_and_the_second_time_is_told() {
     for personality in SERVERS {
         let sidecar = signed_out().personality(personality).start().await;
         let config = sidecar.config().unwrap();
-        let (_, credential) = watch::channel(config.token.credential.clone());
-        let desk = Arc::new(Desk::new(config.token, credential, Trust::load(None).unwrap()));
+        let desk = Arc::new(Desk::of(config.token, Trust::load(None).unwrap()));
         let pending = desk.begin().await.unwrap();
         let mut browser = Browser::at(&sidecar);
         let back = browser.decides(&pending.url(), "auto").await;

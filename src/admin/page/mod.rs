@@ -38,6 +38,7 @@ use events::Streams;
 use notice::Notice;
 
 pub(super) use notice::Refreshed;
+pub(super) use text::sentence;
 
 /// The page, what it consists of, and what keeps it up to date.
 pub(super) fn routes() -> Router<Arc<Sources>> {

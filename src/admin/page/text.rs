@@ -39,7 +39,7 @@ fn readable(at: Timestamp) -> String {
 }
 
 /// A text of ours as a sentence of its own.
-pub(super) fn sentence(text: &str) -> String {
+pub(in crate::admin) fn sentence(text: &str) -> String {
     let mut letters = text.trim().chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
     let mut sentence: String = first.into_iter().chain(letters).collect();

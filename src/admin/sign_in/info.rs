@@ -15,7 +15,8 @@ pub struct SignInInfo {
     pub authorization_origin: Option<String>,
     /// The origin over which it may send it, and to which it comes back.
     pub callback_origin: Option<String>,
-    /// Why the last sign-in or sign-out did not come about and what to do, until one does.
+    /// Why the last sign-in or sign-out did not come about and what to do: for two minutes, unless one
+    /// does meanwhile.
     pub trouble: Option<String>,
 }
 

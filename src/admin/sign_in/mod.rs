@@ -28,6 +28,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::asker::Asker;
+use super::page::sentence;
 use super::{Sources, unknown};
 use crate::answer::{Answer, Code};
 use crate::clock::{self, Moment};
@@ -109,7 +110,7 @@ impl SignIns {
     /// Tells the log, and whoever looks at the page.
     fn fails(&self, error: &SignInError) {
         tracing::warn!(reason = error.word(), "a sign-in did not come about: {error}");
-        *self.trouble() = Some((clock::now(), sentence(error)));
+        *self.trouble() = Some((clock::now(), sentence(&error.to_string())));
     }
 
     fn succeeds(&self) {
@@ -126,25 +127,27 @@ impl SignIns {
 /// the case.
 const TROUBLE_LASTS: Duration = Duration::from_secs(120);
 
+/// Every path of the router.
+const OURS: [&str; 15] = [
+    "/",
+    "/assets/icon.svg",
+    "/assets/page.css",
+    "/assets/page.js",
+    "/events",
+    "/livez",
+    "/metrics",
+    "/readyz",
+    "/refresh",
+    "/sign-in",
+    "/sign-in/paste",
+    "/sign-out",
+    "/startupz",
+    "/status",
+    "/stop",
+];
+
 /// A path of ours is none for a callback: the page that is there would be reached from other sites.
 fn is_free(redirection: &Redirection) -> bool {
-    const OURS: [&str; 15] = [
-        "/",
-        "/assets/icon.svg",
-        "/assets/page.css",
-        "/assets/page.js",
-        "/events",
-        "/livez",
-        "/metrics",
-        "/readyz",
-        "/refresh",
-        "/sign-in",
-        "/sign-in/paste",
-        "/sign-out",
-        "/startupz",
-        "/status",
-        "/stop",
-    ];
     !OURS.contains(&redirection.path.as_str())
 }
 
@@ -208,18 +211,14 @@ pub(super) async fn callback(
             }
             Err(error) if error.is_final() => {
                 let told = failed(&sources, &error, sign_ins.visitor());
-                // Without a state anybody can have sent it, so the sign-in that waits goes on.
-                if is_bound(query) { without_cookie(told, at) } else { told }
+                if sign_ins.waiting.is_there(&cookies) { told } else { without_cookie(told, at) }
             }
             // The address stays as it is: it may be the answer to somebody's `login --paste`.
-            Err(error) => own(Answer::new(Code::SignInUnknown).message(sentence(&error))),
+            Err(error) => {
+                own(Answer::new(Code::SignInUnknown).message(sentence(&error.to_string())))
+            }
         },
     }
-}
-
-/// Whether an answer says to which sign-in it belongs.
-pub(super) fn is_bound(query: &str) -> bool {
-    url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "state")
 }
 
 /// The address to which a browser was sent elsewhere.
@@ -293,7 +292,7 @@ fn failed(sources: &Sources, error: &SignInError, asker: Asker) -> Response {
     match asker {
         Asker::Browser => page(error.word()),
         Asker::Stranger => query(error.word()),
-        Asker::Program => own(Answer::new(code).message(sentence(error))),
+        Asker::Program => own(Answer::new(code).message(sentence(&error.to_string()))),
     }
 }
 
@@ -307,9 +306,25 @@ fn query(word: &str) -> Response {
     see_other(&format!("?sign_in={word}"))
 }
 
-fn sentence(error: &SignInError) -> String {
-    let text = error.to_string();
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    first.into_iter().chain(letters).chain(['.']).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_of_the_router_is_one_of_ours() {
+        let routers = [
+            include_str!("../mod.rs"),
+            include_str!("../health.rs"),
+            include_str!("../page/mod.rs"),
+        ];
+        let routes = routers.into_iter().flat_map(|text| text.split("route(").skip(1));
+        let assets = include_str!("../page/assets.rs").split("&str = ").skip(1);
+        let mut paths: Vec<&str> = routes
+            .chain(assets)
+            .filter_map(|rest| rest.strip_prefix('"')?.split('"').next())
+            .filter(|path| path.starts_with('/'))
+            .collect();
+        paths.sort_unstable();
+        assert_eq!(paths, OURS);
+    }
 }

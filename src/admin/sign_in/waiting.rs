@@ -3,7 +3,6 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::is_bound;
 use crate::clock::{self, Moment};
 use crate::secret::Secret;
 use crate::token::sign_in::{Pending, Proof, SignInError};
@@ -63,10 +62,16 @@ impl Waiting {
         Some(Begun { url: entry.pending.url(), cookie: entry.cookie.clone(), ticket })
     }
 
-    /// The answer that a browser with these cookies brings back. One that is about the sign-in ends it.
+    /// Whether a sign-in waits for a browser with these cookies.
+    pub(super) fn is_there(&self, cookies: &[Secret]) -> bool {
+        self.entries().iter().any(|entry| entry.belongs_to(cookies))
+    }
+
+    /// The answer that a browser with these cookies brings back. One that is about the sign-in ends it;
+    /// without a state anybody can have sent it, so the sign-in waits on.
     pub(super) fn answered(&self, cookies: &[Secret], query: &str) -> Result<Proof, SignInError> {
         let mut entries = self.entries();
-        let at = entries.iter().position(|entry| cookies.contains(&entry.cookie));
+        let at = entries.iter().position(|entry| entry.belongs_to(cookies));
         let at = at.ok_or(SignInError::Unknown)?;
         let answer = entries[at].pending.returned(query);
         let ends = answer.as_ref().map_or_else(SignInError::is_final, |_| true);
@@ -108,34 +113,26 @@ impl Waiting {
     }
 }
 
+impl Entry {
+    fn belongs_to(&self, cookies: &[Secret]) -> bool {
+        cookies.contains(&self.cookie)
+    }
+}
+
+/// Whether an answer says to which sign-in it belongs.
+fn is_bound(query: &str) -> bool {
+    url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "state")
+}
+
 #[cfg(test)]
 mod tests {
     use url::Url;
 
     use super::*;
-    use crate::net::origin::Plaintext;
-    use crate::net::tunnel::Route;
-    use crate::token::source::{AuthorizationCode, ClientAuthentication, Registration};
+    use crate::token::source::AuthorizationCode;
 
     fn pending() -> Pending {
-        let url = |text: &str| Url::parse(text).unwrap();
-        let registration = Registration {
-            client_id: "1".into(),
-            client_secret: None,
-            authentication: ClientAuthentication::Body,
-            token_url: url("https://api.example/oauth/token"),
-            plaintext: Plaintext::Loopback,
-            route: Route::Direct,
-            ca_file: None,
-        };
-        let app = AuthorizationCode {
-            registration,
-            authorize_url: url("https://as.example/oauth/authorize"),
-            redirect_uri: "http://127.0.0.1:9181/callback".into(),
-            scope: "read".parse().unwrap(),
-            seed: None,
-        };
-        Pending::new(&app).unwrap()
+        Pending::new(&AuthorizationCode::example()).unwrap()
     }
 
     fn answer_to(begun: &Begun) -> String {
@@ -172,7 +169,9 @@ mod tests {
         let begun = waiting.admit(pending()).unwrap();
         let cookies = [begun.cookie.clone()];
         assert!(waiting.answered(&cookies, "error=invalid_scope").unwrap_err().is_final());
+        assert!(waiting.is_there(&cookies));
         assert!(waiting.answered(&cookies, &answer_to(&begun)).is_ok());
+        assert!(!waiting.is_there(&cookies));
     }
 
     #[test]

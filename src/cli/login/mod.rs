@@ -13,7 +13,6 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use crate::config::{Config, Environment};
@@ -90,8 +89,7 @@ impl Login {
         let trust = Trust::load(config.upstream.ca_file.as_deref())?;
         let upstream = config.upstream.dial(trust.clone());
         let refresh = config.token.refresh.clone();
-        let (_, credential) = watch::channel(config.token.credential.clone());
-        let desk = Arc::new(Desk::new(config.token, credential, trust));
+        let desk = Arc::new(Desk::of(config.token, trust));
         let way = self.way(&desk)?;
         // From here on no signal ends the process in the middle of an exchange.
         let mut signals = Signals::listen()?;

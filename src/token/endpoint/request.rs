@@ -117,21 +117,15 @@ fn basic(client_id: &str, secret: &Secret) -> Result<HeaderValue, http::Error> {
 mod tests {
     use http_body_util::BodyExt;
 
-    use crate::net::origin::Plaintext;
-    use crate::net::tunnel::Route;
-
     use super::super::super::bearer::RefreshToken;
     use super::*;
 
     fn registration(authentication: ClientAuthentication, secret: Option<&str>) -> Registration {
         Registration {
-            client_id: "id 1".into(),
             client_secret: secret.map(|secret| Secret::new(secret.into())),
             authentication,
             token_url: "https://api.example/oauth/token?v=2".parse().unwrap(),
-            plaintext: Plaintext::Loopback,
-            route: Route::Direct,
-            ca_file: None,
+            ..Registration::example()
         }
     }
 

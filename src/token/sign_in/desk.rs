@@ -58,6 +58,12 @@ impl Desk {
         Self { config, credential, trust, working: Mutex::default() }
     }
 
+    /// A desk for the credential as it is configured now.
+    pub fn of(config: Config, trust: Trust) -> Self {
+        let (_, credential) = watch::channel(config.credential.clone());
+        Self::new(config, credential, trust)
+    }
+
     /// The app to which people sign in.
     ///
     /// # Errors
@@ -93,7 +99,8 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// [`SignInError`]; the grant from before is as it was.
+    /// [`SignInError`]; the grant in use is the one from before. [`SignInError::Store`] says where else
+    /// the new one may be.
     pub async fn finish(self: &Arc<Self>, proof: Proof) -> Result<Grant, SignInError> {
         let desk = Arc::clone(self);
         let finished = tokio::spawn(async move {
@@ -108,7 +115,7 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// [`SignInError`] when it is still there.
+    /// [`SignInError`] when it is still in use.
     pub async fn sign_out(&self) -> Result<Departure, SignInError> {
         let _working = self.working.lock().await;
         let app = self.app()?;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::told::Told;
 
-/// Why a sign-in, or a sign-out, did not come about. Whatever the reason, the grant that was there
-/// before is as it was. Shown, it says what to do; it quotes no code, state, verifier or secret.
+/// Why a sign-in, or a sign-out, did not come about. Whatever the reason, the grant in use is the one from
+/// before. Shown, it says what to do; it quotes no code, state, verifier or secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignInError {
     /// The credential knows no sign-in.

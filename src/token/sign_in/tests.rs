@@ -6,11 +6,9 @@ use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use url::Url;
 
-use crate::net::origin::Plaintext;
-use crate::net::tunnel::Route;
 use crate::secret::Secret;
 
-use super::super::source::{AuthorizationCode, ClientAuthentication, Registration};
+use super::super::source::AuthorizationCode;
 use super::super::state::{Doubtful, Outcome, Taken};
 use super::*;
 
@@ -18,19 +16,9 @@ const HOME: &str = "http://127.0.0.1:9181/callback?tab=1";
 
 fn app() -> AuthorizationCode {
     AuthorizationCode {
-        registration: Registration {
-            client_id: "id 1".into(),
-            client_secret: None,
-            authentication: ClientAuthentication::Body,
-            token_url: Url::parse("https://api.example/oauth/token").unwrap(),
-            plaintext: Plaintext::Loopback,
-            route: Route::Direct,
-            ca_file: None,
-        },
         authorize_url: Url::parse("https://as.example/oauth/authorize?tenant=a%20b").unwrap(),
         redirect_uri: HOME.into(),
-        scope: "read write".parse().unwrap(),
-        seed: None,
+        ..AuthorizationCode::example()
     }
 }
 

@@ -1,5 +1,8 @@
 //! What the operator configured: where access tokens come from.
 
+#[cfg(test)]
+mod example;
+
 use url::Url;
 
 use crate::net::origin::Plaintext;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::scope::ScopeSet;
@@ -11,6 +12,7 @@ use super::super::current::{Access, Generation};
 use super::super::grant::Seed;
 use super::super::record::Record;
 use super::super::sign_in::Proof;
+use super::schedule;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -112,6 +114,15 @@ pub struct Issue {
     pub life: Option<Duration>,
     /// `scope`, or what the token says of itself.
     pub scope: Option<ScopeSet>,
+}
+
+impl Issue {
+    /// When the access token ends, if it was asked for at `issued`. A life of zero says nothing: a token
+    /// that is dead at birth would be replaced without end.
+    pub(in crate::token) fn expires(&self, issued: Timestamp) -> Option<Timestamp> {
+        let life = self.life.filter(|life| !life.is_zero())?;
+        Some(schedule::later(issued, life))
+    }
 }
 
 /// An error answer that is final: RFC 6749 §5.2 and API.md §2.

@@ -191,12 +191,12 @@ impl State {
         self.persist(Some(successor), now, actions);
     }
 
-    /// An answer without a refresh token leaves the old one in use (RFC 6749 §6), and the scope too. A
-    /// life of zero says nothing: a token that is dead at birth would be replaced without end.
+    /// An answer without a refresh token leaves the old one in use (RFC 6749 §6), and the scope too.
     pub(super) fn successor(&self, issue: Issue, now: Moment) -> Grant {
         // A wall clock that was set back meanwhile must not make the token younger.
         let issued = self.sent.map_or(now.wall(), |sent| sent.wall().min(now.wall()));
         let old = self.grant.as_ref().filter(|_| self.pending.is_none());
+        let expires = issue.expires(issued);
         let (refresh, refresh_issued) = match issue.refresh {
             Some(token) => (Some(token), issued),
             None => {
@@ -204,13 +204,12 @@ impl State {
                 (self.refresh_token().cloned(), kept)
             }
         };
-        let life = issue.life.filter(|life| !life.is_zero());
         Grant {
             generation: self.newest().next(),
             access: issue.access,
             refresh,
             issued,
-            expires: life.map(|life| schedule::later(issued, life)),
+            expires,
             refresh_issued,
             scope: issue.scope.or_else(|| old.and_then(|grant| grant.scope.clone())),
         }

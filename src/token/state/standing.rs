@@ -168,3 +168,15 @@ impl Standing {
 const SIGN_IN: &str = "there is no grant: sign in on the status page of the sidecar that runs \
     (http://localhost:9181/ unless listen.admin says otherwise), or with `webwork-sidecar login`, or put a \
     refresh token into the file that credential.authorization_code.refresh_token_file names";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_the_serialized_one() {
+        for standing in Standing::ALL {
+            assert_eq!(serde_json::to_value(standing).unwrap(), standing.as_str());
+        }
+    }
+}
