@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::configuration::Configuration;
 use super::sign_in::SignInInfo;
 use super::{Sources, Verdict};
-use crate::telemetry::Totals;
 use crate::telemetry::history::Minute;
 use crate::telemetry::rate_limit::RateLimit;
+use crate::telemetry::{Tally, Totals};
 use crate::token::status::Status;
 
 /// What does not change while the process runs.
@@ -64,7 +64,11 @@ pub struct Report {
 impl Sources {
     /// The report of this moment.
     pub fn report(&self) -> Report {
-        let tally = self.meter.tally();
+        self.report_with(&self.meter.tally())
+    }
+
+    /// The report of this moment with what was counted so far.
+    pub(super) fn report_with(&self, tally: &Tally) -> Report {
         let token = self.token.borrow().clone();
         let draining = self.drain.has_begun();
         Report {
@@ -74,8 +78,8 @@ impl Sources {
             verdict: Verdict::of(&token, draining),
             facts: self.facts.clone(),
             token,
-            traffic: Totals::from(&tally),
-            history: self.history.minutes(&tally),
+            traffic: Totals::from(tally),
+            history: self.history.minutes(tally),
             rate_limit: self.meter.rate_limit(),
             configuration: self.configuration.borrow().clone(),
             sign_in: self.sign_ins.info(),

@@ -23,13 +23,7 @@ const LIMIT: Duration = Duration::from_secs(70);
 ///
 /// What it refuses, and what to do about it.
 pub(super) async fn proven(upstream: &Dial, bearer: &Bearer) -> Result<Reply, Failure> {
-    let request = Request::get("/api/v2/workspaces")
-        .header(HOST, upstream.origin.authority().as_str())
-        .header(AUTHORIZATION, bearer.field())
-        .header(ACCEPT, "application/json")
-        .header(USER_AGENT, AGENT)
-        .body(Full::<Bytes>::default())?;
-    let reply = Line::open(upstream).await?.send(request, LIMIT).await?;
+    let reply = asked(upstream, Some(bearer), LIMIT).await?;
     match reply.status {
         StatusCode::OK => Ok(reply),
         StatusCode::FORBIDDEN => {
@@ -45,4 +39,25 @@ pub(super) async fn proven(upstream: &Dial, bearer: &Bearer) -> Result<Reply, Fa
         }
         status => Err(format!("the API answered {status}").into()),
     }
+}
+
+/// Its answer to the same request, whatever that is; without a token it costs no budget.
+///
+/// # Errors
+///
+/// There is no answer within the limit.
+pub(super) async fn asked(
+    upstream: &Dial,
+    bearer: Option<&Bearer>,
+    limit: Duration,
+) -> Result<Reply, Failure> {
+    let mut request = Request::get("/api/v2/workspaces")
+        .header(HOST, upstream.origin.authority().as_str())
+        .header(ACCEPT, "application/json")
+        .header(USER_AGENT, AGENT);
+    if let Some(bearer) = bearer {
+        request = request.header(AUTHORIZATION, bearer.field());
+    }
+    let request = request.body(Full::<Bytes>::default())?;
+    Ok(Line::open(upstream).await?.send(request, limit).await?)
 }

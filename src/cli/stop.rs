@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use tokio::time::Instant;
 
-use super::ask::{AskError, Probe, Whom, words};
+use super::Exit;
+use super::ask::{AskError, Whom, words};
 use super::style::{complain, say};
-use super::{Exit, block_on};
+use super::wait::What;
 
 /// Arguments of `stop`.
 #[derive(Debug, clap::Args)]
@@ -25,8 +25,6 @@ Examples:
   report.sh; webwork-sidecar stop           the work of a job is done, so its sidecar may go
   webwork-sidecar stop --timeout 10s";
 
-const PAUSE: Duration = Duration::from_millis(50);
-
 impl Stop {
     pub(super) fn perform(self) -> Exit {
         let Self { whom, timeout } = self;
@@ -42,22 +40,12 @@ impl Stop {
             Ok(target) => target,
             Err(error) => return error.told(),
         };
-        let ended = block_on(async {
-            let deadline = Instant::now() + timeout;
-            while Instant::now() < deadline {
-                if let Err(AskError::Silent { .. }) = target.probe(Probe::Live).await {
-                    return Ok::<_, std::io::Error>(true);
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
-            Ok(false)
-        });
-        match ended {
-            Ok(true) => {
+        match What::Stopped.reached(&target, timeout) {
+            Ok(Ok(())) => {
                 say("stopped");
                 Exit::Done
             }
-            Ok(false) => {
+            Ok(Err(_)) => {
                 complain("it has not ended yet: it is finishing an exchange or a request");
                 Exit::Failed
             }

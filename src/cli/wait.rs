@@ -1,10 +1,11 @@
 //! `wait`: blocks a script until the sidecar is so far.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ask::{AskError, Probe, Whom};
+use super::ask::{AskError, Probe, Target, Whom};
 use super::style::{complain, say};
 use super::{Exit, block_on};
 
@@ -24,7 +25,7 @@ pub(super) struct Wait {
 
 /// What to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum What {
+pub(super) enum What {
     /// Requests can be served.
     Ready,
     /// The start is over: there is a token, or a person is awaited.
@@ -39,7 +40,7 @@ Examples:
   webwork-sidecar wait --for started --timeout 30s";
 
 /// How long to rest between two looks.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(50);
 
 impl Wait {
     pub(super) fn perform(self) -> Exit {
@@ -49,22 +50,7 @@ impl Wait {
             Ok(target) => target,
             Err(error) => return error.told(),
         };
-        let waited = block_on(async {
-            let deadline = Instant::now() + timeout;
-            loop {
-                let told = target.probe(what.probe()).await;
-                if what.is_there(&told) {
-                    return Ok::<_, std::io::Error>(Ok(()));
-                }
-                if Instant::now() + PAUSE >= deadline {
-                    return Ok(
-                        Err(told.map_or_else(|error| error.to_string(), |(_, words)| words)),
-                    );
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
-        });
-        match waited {
+        match what.reached(&target, timeout) {
             Ok(Ok(())) => {
                 say(what.done());
                 Exit::Done
@@ -79,6 +65,28 @@ impl Wait {
 }
 
 impl What {
+    /// Looks until the sidecar is so far, at least once. When the time is over: what it said last.
+    pub(super) fn reached(
+        self,
+        target: &Target,
+        timeout: Duration,
+    ) -> io::Result<Result<(), String>> {
+        block_on(async {
+            let deadline = Instant::now() + timeout;
+            loop {
+                let told = target.probe(self.probe()).await;
+                if self.is_there(&told) {
+                    return Ok(Ok(()));
+                }
+                if Instant::now() + PAUSE >= deadline {
+                    let last = told.map_or_else(|error| error.to_string(), |(_, words)| words);
+                    return Ok(Err(last));
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        })
+    }
+
     fn probe(self) -> Probe {
         match self {
             Self::Ready => Probe::Ready,

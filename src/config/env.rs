@@ -32,6 +32,11 @@ impl Environment {
         self.0.get(name).map(OsString::as_os_str)
     }
 
+    /// Whether a variable has a value that is not empty.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.variable(name).is_some_and(|value| !value.is_empty())
+    }
+
     /// The names of the sockets that systemd passes on.
     pub fn socket_names(&self) -> Option<&str> {
         self.variable("LISTEN_FDNAMES")?.to_str()

@@ -12,6 +12,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use crate::net::origin::{Origin, Protection};
 use crate::net::tunnel::{OutboundProxy, Route};
 
+use super::env::Environment;
 use super::error::{Place, Problem};
 use super::reader::Reader;
 use super::warning::Warning;
@@ -27,6 +28,15 @@ const FOR_HTTP: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy
 
 /// Where it names the hosts that need none.
 const EXEMPT: [&str; 2] = ["NO_PROXY", "no_proxy"];
+
+impl Environment {
+    /// The variables that say how to reach other hosts, and are set.
+    pub fn proxy_variables(&self) -> Vec<&'static str> {
+        let [https, lower_case, ..] = FOR_HTTPS;
+        let names = [https, lower_case].into_iter().chain(FOR_HTTP).chain(EXEMPT);
+        names.filter(|name| self.is_set(name)).collect()
+    }
+}
 
 /// Who decides how an origin is reached.
 #[derive(Clone, Debug)]

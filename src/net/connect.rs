@@ -148,9 +148,7 @@ impl Connection {
             Self::Tls(_) | Self::Plain(_) => Protocol::Http1,
         }
     }
-}
 
-impl Connection {
     /// What the other end has shown of itself, its own certificate first; nothing without TLS.
     pub fn certificates(&self) -> &[CertificateDer<'static>] {
         match self {

@@ -167,9 +167,7 @@ impl Listeners {
             Trouble::Refused(reason) => BindError::Refused { address: address(), reason },
         })
     }
-}
 
-impl Listeners {
     /// The same queue of connections for each of `cores`: for sockets that somebody else has opened, which
     /// cannot be bound a second time.
     ///

@@ -122,33 +122,16 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
+    use super::super::paper::Paper;
     use super::*;
-
-    /// Everything that a log was given to write.
-    #[derive(Clone, Default)]
-    struct Paper(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Paper {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     /// The lines of what `say` logs.
     fn logged(format: Format, screen: Screen, say: impl FnOnce()) -> String {
         let paper = Paper::default();
-        let copy = paper.clone();
         let config = Config { format, level: Level::TRACE };
-        let (dispatch, _) = lines(&config, screen, move || copy.clone());
+        let (dispatch, _) = lines(&config, screen, paper.open());
         tracing::dispatcher::with_default(&dispatch, say);
-        let bytes = std::mem::take(&mut *paper.0.lock().unwrap());
-        String::from_utf8(bytes).unwrap()
+        paper.text()
     }
 
     /// Every control character, those of ASCII and the others.
@@ -183,9 +166,8 @@ mod tests {
     #[test]
     fn the_level_can_be_changed_while_it_runs() {
         let paper = Paper::default();
-        let copy = paper.clone();
         let config = Config { format: Format::Json, level: Level::INFO };
-        let (dispatch, turn) = lines(&config, Screen::Elsewhere, move || copy.clone());
+        let (dispatch, turn) = lines(&config, Screen::Elsewhere, paper.open());
         tracing::dispatcher::with_default(&dispatch, || {
             for (level, words) in [(Level::INFO, "no"), (Level::DEBUG, "yes"), (Level::ERROR, "no")]
             {
@@ -193,7 +175,7 @@ mod tests {
                 tracing::debug!(words, "detail");
             }
         });
-        let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        let text = paper.text();
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.contains("yes"), "{text}");
     }

@@ -8,6 +8,8 @@ pub mod histogram;
 pub mod history;
 pub mod log;
 pub mod panics;
+#[cfg(test)]
+pub(crate) mod paper;
 mod printable;
 pub mod pulse;
 pub mod rate_limit;

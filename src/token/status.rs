@@ -179,26 +179,11 @@ impl Status {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
     use super::super::record::Record;
     use super::super::state::{Dice, Kind};
     use super::*;
     use crate::clock;
-
-    #[derive(Clone, Default)]
-    struct Paper(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Paper {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::paper::Paper;
 
     /// The log says the same state, and the same trouble, as everything else that shows this status.
     #[test]
@@ -213,12 +198,10 @@ mod tests {
             status.state = standing;
             status.trouble = (!quiet).then(|| "it is a test: end it".to_owned());
             let paper = Paper::default();
-            let copy = paper.clone();
             let lines = tracing_subscriber::fmt().json().flatten_event(true);
-            let lines =
-                lines.with_max_level(tracing::Level::DEBUG).with_writer(move || copy.clone());
+            let lines = lines.with_max_level(tracing::Level::DEBUG).with_writer(paper.open());
             tracing::subscriber::with_default(lines.finish(), || status.log());
-            let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+            let text = paper.text();
             assert_eq!(text.lines().count(), 1, "{text}");
             let event: serde_json::Value = serde_json::from_str(&text).unwrap();
             assert_eq!(event["state"], standing.as_str());

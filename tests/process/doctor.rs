@@ -9,7 +9,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use webwork_sidecar::simulator::TokenKind;
 use webwork_sidecar::token::state::Standing;
 
-use crate::support::{Credential, Outcome, Place, Process, Service, binary, write};
+use crate::support::{Credential, Outcome, Place, Process, Service, write};
 
 fn doctor(place: &Place, arguments: &[&str]) -> Outcome {
     let mut command = place.command("doctor");
@@ -301,9 +301,7 @@ fn no_secret_is_shown() {
         assert!(!shown.contains(&format!("{:?}", service.client_id())), "the client ID in {shown}");
         shown.push_str(&sidecar.probe("/status").content);
         for arguments in [&["status"][..], &["status", "--json"]] {
-            let mut command = std::process::Command::new(binary());
-            command.args(arguments).args(["--admin", sidecar.admin()]);
-            let status = Outcome::of(command);
+            let status = sidecar.asked(arguments);
             status.expect(0, &["active"]);
             shown.extend([status.result, status.trouble]);
         }

@@ -1,18 +1,12 @@
 //! Reading the configuration again, and the commands that ask, wait and stop.
 
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::Signal;
-use webwork_sidecar::simulator::{Fault, Target, What, When};
+use webwork_sidecar::simulator::When;
 
 use crate::support::{Credential, Outcome, Place, Process, Service, binary, write};
-
-/// A command that asks this sidecar.
-fn asking(sidecar: &Process, arguments: &[&str]) -> Outcome {
-    let mut command = Command::new(binary());
-    command.args(arguments).args(["--admin", sidecar.admin()]);
-    Outcome::of(command)
-}
 
 #[test]
 fn a_hangup_reads_the_configuration_again_and_turns_the_log_up() {
@@ -55,10 +49,10 @@ fn a_probe_tells_by_its_exit_code() {
     let place = Place::with(&service, Credential::AuthorizationCode, "");
     let sidecar = place.run();
     sidecar.has_token();
-    asking(&sidecar, &["healthcheck"]).expect(0, &["ready"]);
-    asking(&sidecar, &["healthcheck", "--live"]).expect(0, &["alive"]);
-    asking(&sidecar, &["healthcheck", "--started"]).expect(0, &["started"]);
-    asking(&sidecar, &["wait"]).expect(0, &["ready"]);
+    sidecar.asked(&["healthcheck"]).expect(0, &["ready"]);
+    sidecar.asked(&["healthcheck", "--live"]).expect(0, &["alive"]);
+    sidecar.asked(&["healthcheck", "--started"]).expect(0, &["started"]);
+    sidecar.asked(&["wait"]).expect(0, &["ready"]);
     let admin = sidecar.admin().to_owned();
     sidecar.stop();
     for probe in ["healthcheck", "wait --timeout 0s"] {
@@ -94,9 +88,9 @@ fn waiting_for_a_token_that_does_not_come_ends() {
     write(&place.path("refresh_token"), "");
     place.amend("refresh_token_file = \"refresh_token\"\n", "");
     let sidecar = place.run();
-    asking(&sidecar, &["wait", "--for", "started"]).expect(0, &["started"]);
-    asking(&sidecar, &["wait", "--timeout", "200ms"]).expect(1, &["waited in vain", "not ready"]);
-    asking(&sidecar, &["healthcheck"]).expect(1, &["not ready"]);
+    sidecar.asked(&["wait", "--for", "started"]).expect(0, &["started"]);
+    sidecar.asked(&["wait", "--timeout", "200ms"]).expect(1, &["waited in vain", "not ready"]);
+    sidecar.asked(&["healthcheck"]).expect(1, &["not ready"]);
     sidecar.stop();
 }
 
@@ -105,16 +99,10 @@ fn a_job_stops_its_sidecar_which_finishes_its_exchange() {
     let service = Service::quiet();
     let place = Place::rotating(&service, 0.5);
     let grants = service.grants();
-    let what = What::Delay { ms: 1_500 };
-    service.faults().add(Fault {
-        target: Target::TokenEndpoint,
-        when: When::After,
-        what,
-        count: 1,
-    });
+    service.delay_exchange(When::After, Duration::from_millis(1_500));
     let sidecar = place.run();
     service.until_struck();
-    asking(&sidecar, &["stop"]).expect(0, &["stopped"]);
+    sidecar.asked(&["stop"]).expect(0, &["stopped"]);
     // It was not told before the exchange was over.
     assert_eq!(service.grants(), grants + 1);
     assert_eq!(sidecar.ended().code(), Some(0));
@@ -128,7 +116,7 @@ fn a_process_that_hangs_is_not_one_that_has_stopped() {
     let sidecar = place.run();
     sidecar.has_token();
     sidecar.halt();
-    let waited = asking(&sidecar, &["wait", "--for", "stopped", "--timeout", "1s"]);
+    let waited = sidecar.asked(&["wait", "--for", "stopped", "--timeout", "1s"]);
     sidecar.signal(Signal::CONT);
     waited.expect(1, &["waited in vain", "does not answer in time"]);
     sidecar.stop();

@@ -45,11 +45,9 @@ impl Collector for Scrape {
 }
 
 pub(super) async fn metrics(State(sources): State<Arc<Sources>>) -> Response<Body> {
-    let scrape = Scrape {
-        report: sources.report(),
-        tally: sources.meter.tally(),
-        exchanges: sources.durations.spread(),
-    };
+    let tally = sources.meter.tally();
+    let (report, exchanges) = (sources.report_with(&tally), sources.durations.spread());
+    let scrape = Scrape { report, tally, exchanges };
     let mut registry = Registry::with_prefix(PREFIX);
     registry.register_collector(Box::new(scrape));
     let mut text = String::new();

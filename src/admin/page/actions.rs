@@ -35,13 +35,14 @@ impl Actions {
         let way = if report.draining { Way::None } else { report.sign_in.way };
         let needs_person = matches!(state, Standing::SignedOut | Standing::Lost);
         let refresh = match state {
-            _ if report.draining || report.token.next_exchange_at.is_none() && !retries(state) => {
-                Sense::None
-            }
-            Standing::SignedOut | Standing::Lost | Standing::Rejected => Sense::None,
-            Standing::Misconfigured | Standing::Retrying => Sense::Urgent,
-            Standing::Refreshing | Standing::InDoubt | Standing::Unsaved => Sense::None,
+            _ if report.draining => Sense::None,
+            // Nothing is planned then, and all the same it can be tried.
+            Standing::Misconfigured => Sense::Urgent,
+            _ if report.token.next_exchange_at.is_none() => Sense::None,
+            Standing::Retrying => Sense::Urgent,
             Standing::Active => Sense::Possible,
+            Standing::SignedOut | Standing::Lost | Standing::Rejected => Sense::None,
+            Standing::Refreshing | Standing::InDoubt | Standing::Unsaved => Sense::None,
         };
         let sign_in = match way {
             Way::None => Sense::None,
@@ -162,9 +163,4 @@ fn paste() -> Markup {
             button.button { "Finish the sign-in" }
         }
     }
-}
-
-/// Whether a state without a plan leaves something to be tried.
-fn retries(state: Standing) -> bool {
-    matches!(state, Standing::Misconfigured)
 }

@@ -37,9 +37,10 @@ pub(super) fn section(token: &Status, now: Timestamp) -> Markup {
 const AT_ONCE: usize = 4;
 
 fn entry(ended: &Ended, now: Timestamp) -> Markup {
+    let icon = Icon::of_ending(ended.outcome);
     html! {
-        li class=(class(ended.outcome)) {
-            (Icon::of_ending(ended.outcome).picture())
+        li class=(icon.class()) {
+            (icon.picture())
             div {
                 p.outcome {
                     strong { (words(ended.outcome)) }
@@ -72,14 +73,5 @@ fn relation(outcome: Ending) -> &'static str {
     match outcome {
         Ending::Granted => "in place of",
         _ => "with",
-    }
-}
-
-fn class(outcome: Ending) -> &'static str {
-    match outcome {
-        Ending::Granted => "well",
-        Ending::DeadGrant | Ending::Client | Ending::Request => "broken",
-        Ending::Throttled | Ending::NotSent => "passing",
-        Ending::InDoubt => "degraded",
     }
 }

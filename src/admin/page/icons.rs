@@ -35,6 +35,17 @@ impl Icon {
         }
     }
 
+    /// The same in a colour: a class of the style sheet.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Check => "well",
+            Self::Clock => "passing",
+            Self::Warning => "degraded",
+            Self::Cross => "broken",
+            Self::Power => "ending",
+        }
+    }
+
     /// The same in a character, for the title of a tab.
     pub(super) fn sign(self) -> &'static str {
         match self {

@@ -7,7 +7,7 @@ use super::actions::Actions;
 use super::icons::Icon;
 use super::text::{lasting, prose, sentence};
 use crate::admin::configuration::Configuration;
-use crate::admin::{Mood, Report, Verdict};
+use crate::admin::{Report, Verdict};
 
 /// The title of the tab, which a person sees when the page is in the background.
 pub(super) fn title(report: &Report) -> String {
@@ -20,9 +20,10 @@ pub(super) fn title(report: &Report) -> String {
 pub(super) fn section(report: &Report, now: Timestamp) -> Markup {
     let Verdict { mood, headline, advice } = &report.verdict;
     let (short, rest) = parts(headline);
+    let icon = Icon::of_mood(*mood);
     html! {
-        section #verdict class=(class(*mood)) aria-labelledby="headline" {
-            div.sign { (Icon::of_mood(*mood).picture()) }
+        section #verdict class=(icon.class()) aria-labelledby="headline" {
+            div.sign { (icon.picture()) }
             div.words {
                 div aria-live="polite" aria-atomic="true" {
                     h1 #headline { (short) }
@@ -60,15 +61,5 @@ fn beside(configuration: &Configuration) -> Markup {
     };
     html! {
         p.beside { (Icon::Warning.picture()) span { (text) " " a href="#settings" { "See what" } } }
-    }
-}
-
-fn class(mood: Mood) -> &'static str {
-    match mood {
-        Mood::Well => "well",
-        Mood::Passing => "passing",
-        Mood::Degraded => "degraded",
-        Mood::Broken => "broken",
-        Mood::Ending => "ending",
     }
 }

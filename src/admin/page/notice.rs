@@ -125,13 +125,13 @@ fn failure(word: &str) -> &'static str {
 
 impl Render for Notice {
     fn render(&self) -> Markup {
-        let (class, icon) = match self.tone {
-            Tone::Good => ("well", Icon::Check),
-            Tone::Neutral => ("passing", Icon::Clock),
-            Tone::Bad => ("broken", Icon::Cross),
+        let icon = match self.tone {
+            Tone::Good => Icon::Check,
+            Tone::Neutral => Icon::Clock,
+            Tone::Bad => Icon::Cross,
         };
         html! {
-            aside #notice class=(class) role="status" aria-label="Notice" {
+            aside #notice class=(icon.class()) role="status" aria-label="Notice" {
                 (icon.picture()) p { (self.text) }
                 a href="/" { "Close" span.hidden { " this notice" } }
             }

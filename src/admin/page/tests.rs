@@ -12,18 +12,6 @@ use crate::token::ended::{Ended, Ending};
 use crate::token::state::Standing;
 use crate::token::status::{Availability, Status};
 
-const STATES: [Standing; 9] = [
-    Standing::Active,
-    Standing::Refreshing,
-    Standing::InDoubt,
-    Standing::Retrying,
-    Standing::Unsaved,
-    Standing::Lost,
-    Standing::Misconfigured,
-    Standing::SignedOut,
-    Standing::Rejected,
-];
-
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
@@ -109,7 +97,7 @@ const HOSTILE: &str = "<script>alert(1)</script>\" onload='x' \u{1b}[31m & more"
 
 #[test]
 fn every_state_has_its_verdict_and_no_text_becomes_markup() {
-    for state in STATES {
+    for state in Standing::ALL {
         let report = report(state);
         let page = shown(&report);
         let headline = report.verdict.headline.split([':', ';']).next().unwrap();
@@ -127,7 +115,7 @@ fn what_helps_stands_in_the_verdict() {
         let start = page.find("id=\"verdict\"").unwrap();
         page[start..start + page[start..].find("</section>").unwrap()].to_owned()
     };
-    for state in STATES {
+    for state in Standing::ALL {
         let text = verdict(&report(state));
         let signs_in = matches!(state, Standing::Lost | Standing::SignedOut);
         assert_eq!(text.contains("action=\"/sign-in\""), signs_in, "{state:?}");
@@ -181,7 +169,7 @@ fn what_is_not_there_is_said_to_be_not_there() {
 
 #[test]
 fn ids_are_unique_and_names_refer_to_them() {
-    for state in STATES {
+    for state in Standing::ALL {
         let page = shown(&report(state));
         let mut ids: Vec<&str> =
             page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();

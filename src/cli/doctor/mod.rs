@@ -8,7 +8,9 @@ mod process;
 mod state;
 mod token;
 
-use crate::config::{Config, Environment, Warning};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::config::{Config, Warning};
 use crate::net::tls::Trust;
 
 use super::ask::Whom;
@@ -93,20 +95,9 @@ impl Doctor {
     }
 }
 
-/// The variables that say how to reach other hosts.
-const PROXY_VARIABLES: [&str; 8] = [
-    "HTTPS_PROXY",
-    "https_proxy",
-    "HTTP_PROXY",
-    "http_proxy",
-    "ALL_PROXY",
-    "all_proxy",
-    "NO_PROXY",
-    "no_proxy",
-];
+/// Two weeks before its end a token or a certificate is worth a warning.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// Those that are set.
-fn proxy_variables(environment: &Environment) -> Vec<&'static str> {
-    let is_set = |name: &&str| environment.variable(name).is_some_and(|value| !value.is_empty());
-    PROXY_VARIABLES.into_iter().filter(is_set).collect()
+fn ends_soon(end: Timestamp, now: Timestamp) -> bool {
+    end.duration_since(now) < SOON
 }

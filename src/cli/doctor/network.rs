@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{ACCEPT, DATE, HOST, USER_AGENT};
-use http::{HeaderMap, Request};
-use http_body_util::Full;
+use http::HeaderMap;
+use http::header::DATE;
 use jiff::{SignedDuration, Timestamp};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
@@ -17,9 +15,10 @@ use crate::net::origin::Origin;
 use crate::net::reach::addresses;
 use crate::net::tls::{Alpn, Trust};
 use crate::net::tunnel::Route;
-use crate::token::endpoint::{AGENT, Line};
 
+use super::super::proof::asked;
 use super::super::style::relative;
+use super::ends_soon;
 use super::finding::Findings;
 
 /// Longest time for one answer.
@@ -30,8 +29,6 @@ const ODD: SignedDuration = SignedDuration::from_secs(60);
 
 /// … and one that is off by this much makes certificates doubtful.
 const WRONG: SignedDuration = SignedDuration::from_mins(60);
-
-const SOON_DAYS: i64 = 14;
 
 pub(super) async fn examine(config: &Config, trust: Trust, findings: &mut Findings) {
     let upstream = config.upstream.dial(trust.clone());
@@ -97,27 +94,18 @@ fn certified(whose: &'static str, connection: &Connection, findings: &mut Findin
         certificate.issuer(),
         relative(end, now)
     );
-    if end.duration_since(now).as_hours() < SOON_DAYS * 24 {
+    if ends_soon(end, now) {
         findings.warn(whose, shown, "nothing here, but tell its operator to renew it");
     } else {
         findings.ok(whose, shown);
     }
 }
 
-/// One request without a token, which costs no budget: its answer has a date.
+/// One request without a token: its answer has a date.
 async fn clocks(upstream: &Dial, findings: &mut Findings) {
     const CHECK: &str = "clock";
-    let asked = async {
-        let request = Request::get("/api/v2/workspaces")
-            .header(HOST, upstream.origin.authority().as_str())
-            .header(ACCEPT, "application/json")
-            .header(USER_AGENT, AGENT)
-            .body(Full::<Bytes>::default())
-            .ok()?;
-        let line = Line::open(upstream).await.ok()?;
-        Some(line.send(request, LIMIT).await.ok()?.fields)
-    };
-    let Some(skew) = asked.await.as_ref().and_then(skew) else {
+    let reply = asked(upstream, None, LIMIT).await;
+    let Some(skew) = reply.ok().and_then(|reply| skew(&reply.fields)) else {
         return findings.skip(CHECK, "the upstream told no time");
     };
     let shown = format!("{} s apart from the upstream's", skew.as_secs().abs());

@@ -3,7 +3,6 @@
 use rustix::process::{Resource, getrlimit};
 
 use super::finding::Findings;
-use super::proxy_variables;
 use crate::config::Environment;
 
 /// A caller's connection and one to the upstream for each of 1,024 callers, and some for the rest.
@@ -11,7 +10,7 @@ const ENOUGH_FILES: u64 = 2_200;
 
 /// Proxies of the environment: their names, never their values, which may hold a password.
 pub(super) fn proxies(environment: &Environment, findings: &mut Findings) {
-    let set = proxy_variables(environment);
+    let set = environment.proxy_variables();
     if set.is_empty() {
         findings.ok("proxy variables", "none is set");
     } else {

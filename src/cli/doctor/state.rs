@@ -1,12 +1,13 @@
 //! The state directory: whether it is ours alone, keeps what it is given, and what is in it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::clock;
 use crate::config::Config;
 use crate::token::record::Record;
-use crate::token::source::Credential;
-use crate::token::state::{Loss, Standing};
+use crate::token::source::{Credential, Registration};
+use crate::token::state::Loss;
 use crate::token::store::Store;
 
 use super::super::check::makeable;
@@ -16,13 +17,15 @@ use super::finding::Findings;
 const CHECK: &str = "state directory";
 const GRANT: &str = "grant";
 
+/// What is to be done where there is none.
+const SIGN_IN: Loss = Loss::SignedOut;
+
 pub(super) fn examine(config: &Config, findings: &mut Findings) {
     let token = &config.token;
     let Credential::AuthorizationCode(code) = &token.credential else {
         return findings.skip(CHECK, "this credential keeps nothing");
     };
     let directory = &token.state_directory;
-    let sign_in = || Standing::SignedOut.advice().unwrap_or_default();
     if !directory.exists() {
         match makeable(directory) {
             Ok(()) => findings.ok(CHECK, format!("{} (run will make it)", directory.display())),
@@ -30,7 +33,7 @@ pub(super) fn examine(config: &Config, findings: &mut Findings) {
         }
         return match &code.seed {
             Some(_) => findings.ok(GRANT, "none yet; there is a refresh token to begin with"),
-            None => findings.fail(GRANT, "there is none yet", sign_in()),
+            None => findings.fail(GRANT, "there is none yet", SIGN_IN.advice()),
         };
     }
     let loaded = Store::open(directory, token.second_directory.as_deref())
@@ -41,11 +44,13 @@ pub(super) fn examine(config: &Config, findings: &mut Findings) {
     };
     durable(&store, directory, findings);
     match record {
-        Some(record) => granted(record, config, findings),
+        Some(record) => {
+            granted(record, &code.registration, token.refresh.refresh_token_life, findings);
+        }
         None if code.seed.is_some() => {
             findings.ok(GRANT, "none yet; there is a refresh token to begin with");
         }
-        None => findings.fail(GRANT, "there is none yet", sign_in()),
+        None => findings.fail(GRANT, "there is none yet", SIGN_IN.advice()),
     }
 }
 
@@ -101,13 +106,9 @@ fn filesystem(_directory: &Path) -> Option<Volatile> {
     None
 }
 
-fn granted(record: Record, config: &Config, findings: &mut Findings) {
+fn granted(record: Record, app: &Registration, life: Duration, findings: &mut Findings) {
     let (intent, loss) = (record.intent.is_some(), record.loss);
-    let registration = config.token.credential.registration();
-    let ours = registration.map_or_else(
-        || Record::new(String::new(), String::new()),
-        |app| Record::new(app.client_id.clone(), app.token_url.to_string()),
-    );
+    let ours = Record::new(app.client_id.clone(), app.token_url.to_string());
     let Ok(record) = record.seen_by(&ours) else {
         return findings.fail(
             GRANT,
@@ -118,16 +119,11 @@ fn granted(record: Record, config: &Config, findings: &mut Findings) {
     let now = clock::now().wall();
     let Some(grant) = record.grant else {
         let why = loss.map_or("there is none yet", Loss::advice);
-        return findings.fail(GRANT, why, Standing::SignedOut.advice().unwrap_or_default());
+        return findings.fail(GRANT, why, SIGN_IN.advice());
     };
     if let Some(loss) = loss {
-        return findings.fail(
-            GRANT,
-            loss.advice(),
-            Standing::SignedOut.advice().unwrap_or_default(),
-        );
+        return findings.fail(GRANT, loss.advice(), SIGN_IN.advice());
     }
-    let life = config.token.refresh.refresh_token_life;
     let end = grant.refresh_issued.checked_add(life).unwrap_or(now);
     let shown = format!(
         "generation {}, fingerprint {}, scope: {}; the access token ends {}",

@@ -8,12 +8,10 @@ use crate::token::claims::Claims;
 use crate::token::source::Credential;
 
 use super::super::style::relative;
+use super::ends_soon;
 use super::finding::Findings;
 
 const CHECK: &str = "credential";
-
-/// From so many days before its end on a token is worth a warning.
-const SOON_DAYS: i64 = 14;
 
 pub(super) fn credential(config: &Config, findings: &mut Findings) {
     match &config.token.credential {
@@ -40,7 +38,7 @@ fn personal(token: &AccessToken, findings: &mut Findings) {
         Some(end) if end <= now => {
             findings.fail(CHECK, format!("{shown}, ended {}", relative(end, now)), fix);
         }
-        Some(end) if end.duration_since(now).as_hours() < SOON_DAYS * 24 => {
+        Some(end) if ends_soon(end, now) => {
             findings.warn(CHECK, format!("{shown}, ends {}", relative(end, now)), fix);
         }
         Some(end) => findings.ok(CHECK, format!("{shown}, ends {}", relative(end, now))),

@@ -11,8 +11,8 @@ const OPENER: &str = "xdg-open";
 
 /// Whether there is a screen.
 pub(super) fn is_there(environment: &Environment) -> bool {
-    let set = |name: &str| environment.variable(name).is_some_and(|value| !value.is_empty());
-    cfg!(target_os = "macos") || set("DISPLAY") || set("WAYLAND_DISPLAY")
+    let has_screen = environment.is_set("DISPLAY") || environment.is_set("WAYLAND_DISPLAY");
+    cfg!(target_os = "macos") || has_screen
 }
 
 /// Opens the address. If that fails, the printed address is there all the same.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use webwork_sidecar::admin::Report;
 use webwork_sidecar::token::state::Standing;
 
-use super::{Answer, PATIENCE, ask, awaited, get, until};
+use super::{Answer, PATIENCE, ask, awaited, binary, get, until};
 
 /// A running process and what it has said so far.
 pub(crate) struct Process {
@@ -124,6 +124,13 @@ impl Process {
     /// Where the admin is asked.
     pub(crate) fn admin(&self) -> &str {
         &self.admin
+    }
+
+    /// The outcome of a command that asks this sidecar.
+    pub(crate) fn asked(&self, arguments: &[&str]) -> Outcome {
+        let mut command = Command::new(binary());
+        command.args(arguments).args(["--admin", &self.admin]);
+        Outcome::of(command)
     }
 
     /// Waits for a line with this text, and returns it.
