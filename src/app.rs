@@ -88,7 +88,7 @@ pub struct App {
 #[derive(Debug)]
 pub struct Running {
     drainer: Arc<Drainer>,
-    within: Duration,
+    drain: drain::Config,
     threads: Vec<JoinHandle<()>>,
     control: JoinHandle<()>,
     control_end: Drainer,
@@ -182,10 +182,9 @@ impl App {
             threads.push(spawn(format!("core-{number}"), move || core.run())?);
         }
         let control = spawn("control".into(), move || control.run())?;
-        let within = self.config.drain;
         Ok(Running {
             drainer: Arc::new(drainer),
-            within,
+            drain: self.config.drain,
             threads,
             control,
             control_end,
@@ -263,7 +262,12 @@ impl Running {
 
     /// Begins the drain; returns at once. A second call changes nothing.
     pub fn drain(&self) {
-        self.drainer.drain(self.within);
+        self.drainer.drain(self.drain.timeout);
+    }
+
+    /// How long requests are still to be taken after a signal, before [`Running::drain`].
+    pub fn delay(&self) -> Duration {
+        self.drain.delay
     }
 
     /// What leaves no time to the drain, from another thread than the one that [joins](Self::join).

@@ -65,9 +65,12 @@ fn attend(waiting: Waiting, running: Running) {
     let Waiting { runtime, mut signals } = waiting;
     let mut manager = ServiceManager::of_process();
     runtime.block_on(async {
-        until_the_end(&mut signals, &mut manager, &running).await;
-        tracing::info!("stopping");
+        let cause = until_the_end(&mut signals, &mut manager, &running).await;
         manager.stopping();
+        if cause == Cause::Signal {
+            linger(&mut signals, &running).await;
+        }
+        tracing::info!("stopping");
         running.drain();
         let haste = running.haste();
         let (done, ended) = oneshot::channel();
@@ -89,24 +92,52 @@ fn attend(waiting: Waiting, running: Running) {
     });
 }
 
-async fn until_the_end(signals: &mut Signals, manager: &mut ServiceManager, running: &Running) {
+/// What brought the end about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// Whoever runs the process stops it, and perhaps its callers at the same moment.
+    Signal,
+    /// A program that knows that nothing will be called any more, by `stop`.
+    Order,
+}
+
+async fn until_the_end(
+    signals: &mut Signals,
+    manager: &mut ServiceManager,
+    running: &Running,
+) -> Cause {
     let sources = running.sources();
     let mut configuration = sources.configuration.clone();
     let mut ticks = tokio::time::interval(manager.interval());
     loop {
         tokio::select! {
             meaning = signals.next() => match meaning {
-                Meaning::End => return,
+                Meaning::End => return Cause::Signal,
                 Meaning::Reload => {
                     manager.reloading();
                     configuration.mark_unchanged();
                     sources.reload.order();
                 }
             },
-            () = sources.stop.ordered() => return,
+            () = sources.stop.ordered() => return Cause::Order,
             Ok(()) = configuration.changed() => manager.reloaded(),
             _ = ticks.tick() => manager.tell(sources),
         }
+    }
+}
+
+/// Serves on for as long as is configured, so that callers which were told to stop at the same time can
+/// finish what they do. A second signal, or an order to stop, ends that.
+async fn linger(signals: &mut Signals, running: &Running) {
+    let delay = running.delay();
+    if delay.is_zero() {
+        return;
+    }
+    tracing::info!(?delay, "told to stop; serving on until the delay is over");
+    tokio::select! {
+        () = tokio::time::sleep(delay) => {}
+        () = signals.received() => {}
+        () = running.sources().stop.ordered() => {}
     }
 }
 

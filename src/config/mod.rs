@@ -48,12 +48,11 @@ mod watched;
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use crate::admin::configuration::Setting;
 use crate::answer::pages::Readers;
 use crate::net::listen::Address;
-use crate::net::{serve, upstream};
+use crate::net::{drain, serve, upstream};
 use crate::telemetry::log::{self, Format};
 use crate::{guard as guarding, proxy, token};
 
@@ -73,7 +72,8 @@ pub use watched::Watched;
 pub const DEFAULT_FILE: &str = "/etc/webwork-sidecar/sidecar.toml";
 
 /// Where state is kept unless systemd (`$STATE_DIRECTORY`) or the operator says otherwise.
-const STATE_DIRECTORY: &str = "/var/lib/webwork-sidecar";
+/// Where the grant is kept if nothing else is said.
+pub const STATE_DIRECTORY: &str = "/var/lib/webwork-sidecar";
 
 /// Everything that the operator decided, checked.
 #[derive(Clone, Debug)]
@@ -90,8 +90,8 @@ pub struct Config {
     pub proxy: proxy::Config,
     /// Where tokens come from.
     pub token: token::Config,
-    /// How long the end may take in all. Default 9 s: container engines kill at 10.
-    pub drain: Duration,
+    /// How the end is to be.
+    pub drain: drain::Config,
     /// What is logged, and how.
     pub log: log::Config,
     /// What is allowed, but seldom meant; to be logged at every start.
@@ -204,7 +204,7 @@ struct Parts {
     guard: guarding::Config,
     proxy: proxy::Config,
     token: token::Config,
-    drain: Duration,
+    drain: drain::Config,
     log: log::Config,
 }
 

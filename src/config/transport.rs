@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject;
 use url::Url;
 
 use crate::net::origin::{Origin, Plaintext};
-use crate::net::{serve, upstream};
+use crate::net::{drain, serve, upstream};
 use crate::proxy;
 
 use super::endpoint::{BASE, base, protected};
@@ -90,11 +90,11 @@ pub(super) fn proxy(reader: &mut Reader<'_>) -> proxy::Config {
     config
 }
 
-/// How long the end may take in all.
-pub(super) fn drain(reader: &mut Reader<'_>) -> Duration {
-    let mut timeout = seconds(9);
-    reader.set("drain.timeout", &Span(millis(100)..=minutes(10)), &mut timeout);
-    timeout
+pub(super) fn drain(reader: &mut Reader<'_>) -> drain::Config {
+    let mut config = drain::Config::default();
+    reader.set("drain.delay", &Span(Duration::ZERO..=minutes(10)), &mut config.delay);
+    reader.set("drain.timeout", &Span(millis(100)..=minutes(10)), &mut config.timeout);
+    config
 }
 
 /// A directory that the operator named.

@@ -7,6 +7,21 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+/// How the end is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How long requests are still taken after a signal, before the drain begins, 0 to 10 min. Default 0.
+    pub delay: Duration,
+    /// How long the drain may take, 100 ms to 10 min. Default 9 s: container engines kill at 10.
+    pub timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { delay: Duration::ZERO, timeout: Duration::from_secs(9) }
+    }
+}
+
 /// Orders the drain. There is one; dropping it means a drain that leaves no time at all.
 #[derive(Debug)]
 pub struct Drainer(watch::Sender<Option<Instant>>);

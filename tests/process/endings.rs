@@ -51,6 +51,26 @@ fn a_request_that_never_ends_does_not_keep_the_process() {
 }
 
 #[test]
+fn with_a_delay_callers_are_served_on_until_a_second_signal_or_an_order() {
+    let service = Service::quiet();
+    for ended_by_order in [false, true] {
+        let place =
+            Place::with(&service, Credential::PersonalAccessToken, "[drain]\ndelay = \"10min\"\n");
+        let sidecar = place.run();
+        sidecar.has_token();
+        sidecar.signal(Signal::TERM);
+        sidecar.says("serving on until the delay is over");
+        assert_eq!(sidecar.get("/api/v2/workspaces").status, 200);
+        if ended_by_order {
+            sidecar.asked(&["stop"]).expect(0, &[]);
+        } else {
+            sidecar.signal(Signal::TERM);
+        }
+        assert_eq!(sidecar.ended().code(), Some(0));
+    }
+}
+
+#[test]
 fn an_exchange_on_the_wire_and_its_write_are_finished_first() {
     let service = Service::quiet();
     for when in [When::Before, When::After] {
