@@ -1,15 +1,16 @@
 //! `demo`: the main job on a simulated API, with one command and nothing to set up.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tempfile::TempDir;
 
 use crate::admin::Report;
 use crate::app::Running;
 use crate::clock;
-use crate::config::{Environment, Source};
+use crate::config::{Environment, STATE_DIRECTORY, Source};
 use crate::net::listen::{Address, Passed};
 use crate::scope::ScopeSet;
 use crate::simulator::{Config, Personality, Security};
@@ -28,6 +29,9 @@ pub(super) struct Demo {
     /// End by itself after this time, such as 30s, with a summary.
     #[arg(long = "for", value_name = "SPAN", value_parser = super::life)]
     limit: Option<Duration>,
+    /// Address for callers; in a container, whose ports are published, 0.0.0.0.
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    listen: IpAddr,
     /// The authorization server to imitate: league8, league9 or rfc9700.
     #[arg(long, default_value_t = Personality::League9)]
     personality: Personality,
@@ -42,7 +46,8 @@ pub(super) struct Demo {
 const HELP: &str = "\
 Examples:
   webwork-sidecar demo                                  until Ctrl-C
-  webwork-sidecar demo --for 30s --access-life 6s       several rotations, then a summary";
+  webwork-sidecar demo --for 30s --access-life 6s       several rotations, then a summary
+  docker run --rm --publish 127.0.0.1:9180:9180 webwork-sidecar demo --listen 0.0.0.0";
 
 impl Demo {
     pub(super) fn perform(self) -> Exit {
@@ -67,13 +72,11 @@ impl Demo {
         let scope: ScopeSet = "read write admin".parse().map_err(io::Error::other)?;
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let simulator = Served::start(config, listener, Security::Tls, scope)?;
-        let directory = tempfile::tempdir()?;
-        let ports = ports();
+        let directory = directory()?;
+        let ports = ports(self.listen);
         let files = simulator.access.write(directory.path(), ports)?;
-        let source = Source {
-            file: files.into_iter().next(),
-            environment: Environment::from([("WEBWORK_SIDECAR_LOG__LEVEL", "warn")]),
-        };
+        let source =
+            Source { file: files.into_iter().next(), environment: environment(self.listen, ports) };
         let config = source.load().map_err(|errors| io::Error::other(errors.to_string()))?;
         let _log = telemetry::log::start(&config.log);
         let running = match started(config, source, Passed::default()) {
@@ -110,10 +113,31 @@ async fn passed(limit: Option<Duration>) {
     }
 }
 
+/// Where the demo keeps its files. An image from scratch has no /tmp, but it has a state directory.
+fn directory() -> io::Result<TempDir> {
+    tempfile::tempdir().or_else(|why| tempfile::tempdir_in(STATE_DIRECTORY).map_err(|_| why))
+}
+
 /// The default ports if they are free, for the line that everybody knows by heart.
-fn ports() -> Ports {
-    let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+fn ports(listen: IpAddr) -> Ports {
+    let free = |port| TcpListener::bind((listen, port)).is_ok();
     if free(9180) && free(9181) { Ports::Default } else { Ports::Free }
+}
+
+/// What is said beside the written configuration. Nothing is at stake on an address that others reach:
+/// the tokens are of no use anywhere else.
+fn environment(listen: IpAddr, ports: Ports) -> Environment {
+    let mut variables = vec![("WEBWORK_SIDECAR_LOG__LEVEL", "warn".to_owned())];
+    if listen != Ipv4Addr::LOCALHOST {
+        let at = |port| match ports {
+            Ports::Default => SocketAddr::new(listen, port).to_string(),
+            Ports::Free => SocketAddr::new(listen, 0).to_string(),
+        };
+        variables.push(("WEBWORK_SIDECAR_LISTEN__PROXY", at(9180)));
+        variables.push(("WEBWORK_SIDECAR_LISTEN__ADMIN", at(9181)));
+        variables.push(("WEBWORK_SIDECAR_LISTEN__ALLOW_ANY_ADDRESS", "true".to_owned()));
+    }
+    Environment::from_iter(variables)
 }
 
 fn introduce(running: &Running, simulator: &Served, ports: Ports) {

@@ -315,6 +315,16 @@ fn the_demo_ends_by_itself_with_a_summary() {
     let mut command = Command::new(binary());
     command.args(["demo", "--for", "6s", "--access-life", "3s"]);
     let demo = Process::start(command);
+    calls_what_it_shows(&demo);
+    let summary = demo.says("Requests answered");
+    let expected = "Requests answered: 1; with an error: 0; with 401: 0. Rotations";
+    assert!(summary.starts_with(expected), "{summary}");
+    assert!(!summary.contains("refresh token: 0"), "{summary}");
+    assert_eq!(demo.ended().code(), Some(0));
+}
+
+/// Does what the demo tells people to do.
+fn calls_what_it_shows(demo: &Process) {
     let line = demo.says("curl http://localhost:");
     let url = line.trim().strip_prefix("curl ").unwrap();
     let (base, target) = url.split_at(url.find("/api").unwrap());
@@ -322,10 +332,16 @@ fn the_demo_ends_by_itself_with_a_summary() {
     let answer = crate::support::get(&base, target).unwrap();
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.json()["success"], true);
-    let summary = demo.says("Requests answered");
-    let expected = "Requests answered: 1; with an error: 0; with 401: 0. Rotations";
-    assert!(summary.starts_with(expected), "{summary}");
-    assert!(!summary.contains("refresh token: 0"), "{summary}");
+}
+
+#[test]
+fn the_demo_listens_where_a_container_publishes() {
+    let _turn = USUAL_PORTS.lock();
+    let mut command = Command::new(binary());
+    command.args(["demo", "--listen", "0.0.0.0"]);
+    let demo = Process::start(command);
+    calls_what_it_shows(&demo);
+    demo.signal(Signal::TERM);
     assert_eq!(demo.ended().code(), Some(0));
 }
 
