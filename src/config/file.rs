@@ -5,7 +5,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+
+use rustix::process::geteuid;
 
 use super::watched::Watched;
 
@@ -39,7 +42,7 @@ impl From<io::Error> for Unreadable {
     }
 }
 
-/// Who but its owner may read a file.
+/// Who but its owner and this process may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Privacy {
     /// Nobody.
@@ -79,17 +82,15 @@ pub(super) fn load(path: &Path, limit: u64) -> Result<Loaded, Unreadable> {
 }
 
 fn privacy(metadata: &fs::Metadata) -> Privacy {
-    use std::os::unix::fs::PermissionsExt;
-    match metadata.permissions().mode() & 0o777 {
-        mode if mode & 0o077 == 0 => Privacy::Private,
-        mode => Privacy::Shared(mode),
-    }
+    let mode = metadata.permissions().mode() & 0o777;
+    let ours = metadata.uid() == geteuid().as_raw();
+    // Another's file that this process reads by its group: so Kubernetes hands out secrets with fsGroup.
+    let others = if ours { 0o077 } else { 0o037 };
+    if mode & others == 0 { Privacy::Private } else { Privacy::Shared(mode) }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]

@@ -154,8 +154,11 @@ fn signed_span(text: &str) -> Option<SignedDuration> {
 pub(super) fn shown_span(span: Duration) -> String {
     const UNITS: [(u128, &str); 4] =
         [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s")];
+    if span.is_zero() {
+        return "0s".to_owned();
+    }
     let millis = span.as_millis();
-    let unit = UNITS.iter().find(|(size, _)| millis > 0 && millis.is_multiple_of(*size));
+    let unit = UNITS.iter().find(|(size, _)| millis.is_multiple_of(*size));
     let (size, name) = unit.copied().unwrap_or((1, "ms"));
     format!("{}{name}", millis / size)
 }

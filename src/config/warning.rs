@@ -45,7 +45,7 @@ pub enum Warning {
     },
     /// Others than the owner may read a file with a secret.
     #[error(
-        "{} holds a secret and can be read by others (mode {mode:04o}); run `chmod 600` on it",
+        "{} holds a secret and can be read by others (mode {mode:04o}); run `chmod 600` on it, and `chown` it to the user that runs the sidecar",
         path.display()
     )]
     SecretReadable {

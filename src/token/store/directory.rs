@@ -11,8 +11,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstat, fsync, openat, renameat, stat,
-    statat, unlinkat,
+    Access, AtFlags, CWD, FlockOperation, Mode, OFlags, access, flock, fstat, fsync, openat,
+    renameat, stat, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -41,7 +41,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Somebody else owns it.
-    #[error("{} belongs to uid {owner}, not to this user (uid {}): chown it, or set state.directory", path.display(), geteuid().as_raw())]
+    #[error("{} belongs to uid {owner}, not to this user (uid {}): {}", path.display(), geteuid().as_raw(), remedy(path, *owner))]
     Owner {
         /// The directory or file.
         path: PathBuf,
@@ -85,6 +85,16 @@ const MAX_SIZE: u64 = 1 << 20;
 
 fn advised(path: &Path) -> &'static str {
     if path.is_dir() { "0700" } else { "0600" }
+}
+
+/// How a directory or file of another owner becomes usable. A volume that is root's and writable by its
+/// group, as Kubernetes makes it with fsGroup, cannot be chowned, but a directory can be made in it.
+fn remedy(path: &Path, owner: u32) -> String {
+    if owner == 0 && path.is_dir() && access(path, Access::WRITE_OK).is_ok() {
+        let below = path.join("grant");
+        return format!("set state.directory to a new one in it, such as {}", below.display());
+    }
+    "chown it, or set state.directory".to_owned()
 }
 
 /// An open state directory.
