@@ -31,7 +31,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A file cannot be used for what was tried.
-    #[error("{}: cannot {verb}: {source}", path.display())]
+    #[error("{}: cannot {verb}: {source}{}", path.display(), advice(source))]
     File {
         /// The file.
         path: PathBuf,
@@ -85,6 +85,15 @@ const MAX_SIZE: u64 = 1 << 20;
 
 fn advised(path: &Path) -> &'static str {
     if path.is_dir() { "0700" } else { "0600" }
+}
+
+/// What helps where the system's own words do not say it.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => "; mount it writable, or set state.directory",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room there",
+        _ => "",
+    }
 }
 
 /// How a directory or file of another owner becomes usable. A volume that is root's and writable by its
