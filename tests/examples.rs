@@ -7,11 +7,13 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use webwork_sidecar::admin::configuration::Given;
 use webwork_sidecar::cli::init::{self, CredentialKind};
 use webwork_sidecar::config::{Chosen, Config, Environment, Warning, load};
+use webwork_sidecar::telemetry::pulse;
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config")
@@ -102,5 +104,78 @@ fn what_init_writes_works_as_soon_as_its_secret_is_there() {
         let template = |warning: &Warning| matches!(warning, Warning::Template { .. });
         assert!(config.warnings.iter().all(template), "{:?}", config.warnings);
         assert_eq!(config.watched.len(), 1 + secrets_named, "{:?}", config.watched);
+    }
+}
+
+/// A file of settings as systemd reads it: the lines `key=value`, without the sections.
+fn unit(name: &str) -> Vec<(String, String)> {
+    let text = fs::read_to_string(examples().join("systemd").join(name)).unwrap();
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with(['#', '[']));
+    let setting = |line: &str| line.split_once('=').map(|(key, value)| (key.into(), value.into()));
+    lines.map(|line| setting(line).unwrap_or_else(|| panic!("{name}: {line}"))).collect()
+}
+
+/// The values of a key, in order.
+fn values<'a>(unit: &'a [(String, String)], key: &str) -> Vec<&'a str> {
+    unit.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str()).collect()
+}
+
+#[test]
+fn the_sockets_of_the_units_are_those_of_the_defaults() {
+    let secrets = secrets();
+    let defaults = loaded(&examples().join("minimal.toml"), &secrets).listen;
+    for (name, called, addresses) in [
+        ("webwork-sidecar.socket", "proxy", defaults.proxy),
+        ("webwork-sidecar-admin.socket", "admin", defaults.admin),
+    ] {
+        let unit = unit(name);
+        let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        assert_eq!(values(&unit, "ListenStream"), addresses, "{name}");
+        assert_eq!(values(&unit, "FileDescriptorName"), [called], "{name}");
+    }
+}
+
+/// Systemd would kill it in the middle of an exchange, and the grant could be lost.
+#[test]
+fn the_unit_leaves_time_for_a_start_and_for_an_end() {
+    let secrets = secrets();
+    let defaults = loaded(&examples().join("minimal.toml"), &secrets);
+    let unit = unit("webwork-sidecar.service");
+    let seconds = |key| values(&unit, key)[0].parse().map(Duration::from_secs).unwrap();
+    let exchange = defaults.token.exchange.timeout;
+    assert!(seconds("TimeoutStartSec") > exchange);
+    assert!(seconds("TimeoutStopSec") > exchange + defaults.drain);
+    assert!(seconds("WatchdogSec") > pulse::PATIENCE);
+}
+
+#[test]
+fn the_unit_hands_over_the_secrets_that_are_there_and_needs_no_other() {
+    let unit = unit("webwork-sidecar.service");
+    let names = |key| -> Vec<&str> {
+        values(&unit, key).into_iter().filter_map(|value| Some(value.split_once(':')?.0)).collect()
+    };
+    let (given, absent) = (names("LoadCredential"), names("SetCredential"));
+    assert_eq!(given, absent);
+    let beside = secrets();
+    let configuration = beside.path().join("sidecar.toml");
+    for example in ["minimal.toml", "client-credentials.toml", "personal-access-token.toml"] {
+        let secret = fs::read_to_string(examples().join(example)).unwrap();
+        let secret = given.iter().find(|name| secret.contains(&format!("_file = \"{name}\"")));
+        let secret = secret.unwrap_or_else(|| panic!("the unit has no secret for {example}"));
+        // Under systemd, with the one secret that this example needs, and then with none.
+        let credentials = tempfile::tempdir().unwrap();
+        absent.iter().for_each(|name| write(&credentials.path().join(name), "\n"));
+        write(&credentials.path().join(secret), "0123456789abcdef\n");
+        let config = loaded(&examples().join(example), &credentials);
+        assert_eq!(config.watched[1].path(), credentials.path().join(secret));
+
+        write(&credentials.path().join(secret), "\n");
+        fs::copy(examples().join(example), &configuration).unwrap();
+        let config = loaded(&configuration, &credentials);
+        assert_eq!(config.watched[1].path(), beside.path().join(secret));
+        let environment = Environment::from([("CREDENTIALS_DIRECTORY", credentials.path())]);
+        let errors = load(Some(&examples().join(example)), &environment).unwrap_err().to_string();
+        let missing = format!("there is no file {}", examples().join(secret).display());
+        assert!(errors.contains(&missing), "{errors}");
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Every secret `x` has a twin `x_file`. The environment goes before the file, and within one layer
 //! only one of the two may be given: whoever writes both has a secret in use that is not the one in
-//! mind. A bare file name is looked up in `$CREDENTIALS_DIRECTORY` (systemd) first.
+//! mind. A bare file name is looked up in `$CREDENTIALS_DIRECTORY` (systemd) first. A credential that is
+//! empty there counts as none: that is how a unit names one that need not exist (`SetCredential=`).
 
 use std::path::{Path, PathBuf};
 
@@ -199,7 +200,7 @@ impl Reader<'_> {
     /// Where the file of that name is, or should be.
     fn located(&self, name: &str) -> PathBuf {
         match self.credential(name) {
-            Some(path) if path.exists() => path,
+            Some(path) if is_filled(&path) => path,
             _ => self.resolved(name),
         }
     }
@@ -238,6 +239,11 @@ fn one_line(text: &str) -> Result<(), String> {
 
 fn is_missing(path: &Path) -> bool {
     std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// Whether there is more in it than a line end.
+fn is_filled(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 1)
 }
 
 /// Whether somebody has pasted a secret where the name of its file belongs. Such a name is not
