@@ -3,6 +3,11 @@
 //! The advisory database cannot be reached from every build machine, so the floors stand here. Each
 //! crate appears once: a second, older copy would bring the defect back.
 
+#![allow(clippy::unwrap_used, reason = "a test says so by failing")]
+
+use std::fs;
+use std::path::Path;
+
 use toml::Table;
 
 /// The crates that touch the network, tokens or TLS, and what their floor mends.
@@ -23,11 +28,15 @@ const FLOORS: [(&str, [u64; 3], &str); 12] = [
 
 #[test]
 fn no_locked_crate_is_below_its_floor() {
-    for (name, lock) in [
-        ("Cargo.lock", include_str!("../Cargo.lock")),
-        ("fuzz/Cargo.lock", include_str!("../fuzz/Cargo.lock")),
-    ] {
-        let violations = violations(lock);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for name in ["Cargo.lock", "fuzz/Cargo.lock"] {
+        let path = root.join(name);
+        // The fuzzers are a workspace of their own, which the package of the crate does not have.
+        if !path.parent().is_some_and(Path::is_dir) {
+            continue;
+        }
+        let lock = fs::read_to_string(path).unwrap();
+        let violations = violations(&lock);
         assert!(violations.is_empty(), "{name}:\n{}", violations.join("\n"));
     }
 }

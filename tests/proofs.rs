@@ -97,8 +97,12 @@ fn proofs(row: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 fn missing(file: &str, name: &str) -> Option<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    let Ok(text) = fs::read_to_string(path) else {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // The fuzzers are a workspace of their own, which the package of the crate does not have.
+    if file.starts_with("fuzz/") && !root.join("fuzz").is_dir() {
+        return None;
+    }
+    let Ok(text) = fs::read_to_string(root.join(file)) else {
         return Some(format!("there is no file {file} with {name}"));
     };
     let is_there = match file.rsplit_once('.').map(|(_, kind)| kind) {
