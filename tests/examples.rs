@@ -15,8 +15,29 @@ use webwork_sidecar::cli::init::{self, CredentialKind};
 use webwork_sidecar::config::{Chosen, Config, Environment, Warning, load};
 use webwork_sidecar::telemetry::pulse;
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 fn examples() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("config")
+    root().join("config")
+}
+
+/// Every file in `config/`, by its name from the root.
+fn files() -> Vec<String> {
+    let mut directories = vec![examples()];
+    let mut files = Vec::new();
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                files.push(path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    files
 }
 
 /// A directory with every secret that an example names.
@@ -45,15 +66,67 @@ fn loaded(path: &Path, secrets: &TempDir) -> Config {
 #[test]
 fn every_example_is_a_valid_configuration() {
     let secrets = secrets();
-    let mut names = Vec::new();
-    for entry in fs::read_dir(examples()).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            loaded(&path, &secrets);
-            names.push(path.file_name().unwrap().to_owned());
+    let files = files();
+    let examples: Vec<_> = files.iter().filter(|name| name.ends_with(".toml")).collect();
+    assert!(examples.len() >= 5, "{examples:?}");
+    for name in examples {
+        let text = fs::read_to_string(root().join(name)).unwrap();
+        // Where a pod has its secrets, this host has none.
+        let text = text.replace("/run/secrets/webwork-sidecar/", "");
+        let path = secrets.path().join("example.toml");
+        write(&path, &text);
+        loaded(&path, &secrets);
+    }
+}
+
+/// What looks at the files in `config/` beside this: the beginning of their names, and the test.
+const READERS: [(&str, &str); 9] = [
+    ("config/app.sh", "tests/release/image"),
+    ("config/compose.yaml", "tests/release/image"),
+    ("config/grafana/", "tests/release/metrics"),
+    ("config/kubernetes/", "tests/release/manifests"),
+    ("config/package/build", "tests/run"),
+    ("config/package/root", "tests/release/engine.py"),
+    ("config/package/", "tests/release/deb"),
+    ("config/prometheus/", "tests/release/metrics"),
+    ("config/systemd/", "tests/release/deb"),
+];
+
+#[test]
+fn nothing_in_config_is_looked_at_by_nobody() {
+    for name in files() {
+        let reader = READERS.iter().find(|(start, _)| name.starts_with(start));
+        assert!(name.ends_with(".toml") || reader.is_some(), "which test looks at {name}?");
+    }
+    for (start, reader) in READERS {
+        let text = fs::read_to_string(root().join(reader)).unwrap();
+        assert!(text.contains(start.trim_end_matches('/')), "{reader} does not look at {start}");
+    }
+}
+
+#[test]
+fn what_names_a_version_names_that_of_the_package() {
+    let mut named = 0;
+    let compiler = format!("rust:{}-", env!("CARGO_PKG_RUST_VERSION"));
+    let program = concat!("webwork-sidecar:", env!("CARGO_PKG_VERSION"));
+    let label = concat!("ARG VERSION=", env!("CARGO_PKG_VERSION"));
+    let kubernetes = files().into_iter().filter(|name| name.starts_with("config/kubernetes/"));
+    for name in kubernetes.chain(["Dockerfile".to_owned()]) {
+        let text = fs::read_to_string(root().join(&name)).unwrap();
+        for line in text.lines() {
+            for (start, whole) in [
+                ("rust:", compiler.as_str()),
+                ("image: webwork-sidecar:", program),
+                ("ARG VERSION=", label),
+            ] {
+                if line.contains(start) {
+                    assert!(line.contains(whole), "{name}: {line}");
+                    named += 1;
+                }
+            }
         }
     }
-    assert!(names.len() >= 4, "{names:?}");
+    assert!(named >= 4, "{named}");
 }
 
 #[test]
@@ -144,7 +217,7 @@ fn the_unit_leaves_time_for_a_start_and_for_an_end() {
     let seconds = |key| values(&unit, key)[0].parse().map(Duration::from_secs).unwrap();
     let exchange = defaults.token.exchange.timeout;
     assert!(seconds("TimeoutStartSec") > exchange);
-    assert!(seconds("TimeoutStopSec") > exchange + defaults.drain);
+    assert!(seconds("TimeoutStopSec") > exchange + defaults.drain.delay + defaults.drain.timeout);
     assert!(seconds("WatchdogSec") > pulse::PATIENCE);
 }
 

@@ -1,0 +1,85 @@
+//! What README.md says of settings, answers and messages is what the program has.
+
+#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says so by failing")]
+
+use std::fs;
+use std::path::Path;
+
+use webwork_sidecar::answer::Code;
+
+const README: &str = include_str!("../README.md");
+const REFERENCE: &str = include_str!("../config/sidecar.toml");
+
+/// No request gets it today; SEMANTICS.md says so.
+const RESERVED: &str = "budget_exhausted";
+
+/// The rows of the table that begins with this line, by cells.
+fn table(head: &str) -> Vec<Vec<&'static str>> {
+    let (_, rest) = README.split_once(head).unwrap_or_else(|| panic!("no table {head}"));
+    let rows = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
+}
+
+/// What stands between backticks.
+fn codes(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+/// The default that the reference file shows for a key.
+fn default(key: &str) -> Option<&'static str> {
+    let (section, name) = key.split_once('.')?;
+    let (_, rest) = REFERENCE.split_once(&format!("\n[{section}]\n"))?;
+    let lines = rest.lines().take_while(|line| !line.starts_with('['));
+    lines
+        .filter_map(|line| line.strip_prefix('#')?.split_once(" = "))
+        .find_map(|(known, value)| if known == name { Some(value) } else { None })
+}
+
+#[test]
+fn the_settings_have_the_defaults_that_are_told() {
+    let rows = table("| setting | default | what for |");
+    assert!(rows.len() > 10, "{rows:?}");
+    for row in rows {
+        let key = codes(row[0])[0];
+        assert_eq!(Some(codes(row[1])[0]), default(key), "{key}");
+    }
+}
+
+#[test]
+fn every_code_of_an_answer_is_explained() {
+    let rows = table("| `error.code` | status | what to do |");
+    for code in Code::ALL.iter().filter(|code| code.as_str() != RESERVED) {
+        let row = rows.iter().find(|row| codes(row[0]).contains(&code.as_str()));
+        let row = row.unwrap_or_else(|| panic!("README.md does not explain {}", code.as_str()));
+        assert!(row[1].contains(code.status().as_str()), "{}: {}", code.as_str(), row[1]);
+    }
+    for name in rows.iter().flat_map(|row| codes(row[0])) {
+        assert!(Code::ALL.iter().any(|code| code.as_str() == name), "there is no code {name}");
+    }
+}
+
+#[test]
+fn the_messages_of_a_start_are_those_of_the_program() {
+    let mut source = String::new();
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                source.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let rows = table("| message | what to do |");
+    assert!(rows.len() >= 5, "{rows:?}");
+    for row in rows {
+        let told = codes(row[0])[0].trim_start_matches("… ");
+        // What the program puts in is an example in the table.
+        let known = told.replace("uid 0", "uid {owner}");
+        let known = known.strip_prefix("Read-only file system").unwrap_or(&known);
+        assert!(source.contains(known), "no message of the program: {told}");
+    }
+}
