@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 
+from stand import Program
+
 PATIENCE = 120  # seconds that any awaited event may take
 NOT_POSSIBLE_HERE = 77  # the exit code by which a test says so
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -39,7 +41,7 @@ class Engine:
         self._own = own
 
     def __enter__(self):
-        self._process = None
+        self._daemon = None
         self._directory = tempfile.TemporaryDirectory()
         self.place = pathlib.Path(self._directory.name)
         self.prefix = f"webwork-{os.getpid()}"
@@ -58,23 +60,17 @@ class Engine:
         home = self.place / "engine"
         home.mkdir()
         self.environment["DOCKER_HOST"] = f"unix://{home}/socket"
-        log = open(home / "log", "wb+")
-        self._process = subprocess.Popen(
-            [
-                "dockerd", "--host", self.environment["DOCKER_HOST"], "--data-root", home / "data",
-                "--exec-root", home / "exec", "--pidfile", home / "pid", "--storage-driver", "vfs",
-                # What is tested needs no way out of the engine's networks.
-                "--iptables=false", "--ip6tables=false", *([] if self._own else ["--bridge=none"]),
-            ],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+        self._daemon = Program(
+            "dockerd", "--host", self.environment["DOCKER_HOST"], "--data-root", str(home / "data"),
+            "--exec-root", str(home / "exec"), "--pidfile", str(home / "pid"), "--storage-driver", "vfs",
+            # What is tested needs no way out of the engine's networks.
+            "--iptables=false", "--ip6tables=false", *([] if self._own else ["--bridge=none"]),
         )
-        deadline = time.monotonic() + PATIENCE
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                log.seek(0)
-                print(f"no Docker engine runs or starts here:\n{log.read().decode()[-3000:]}")
-                sys.exit(NOT_POSSIBLE_HERE)
-            time.sleep(0.1)
+        try:
+            self._daemon.says("API listen on")
+        except SystemExit as why:
+            print(f"no Docker engine runs or starts here: {why}")
+            sys.exit(NOT_POSSIBLE_HERE)
 
     def _answers(self):
         return self._tried("docker", "version").returncode == 0
@@ -94,15 +90,9 @@ class Engine:
         )
 
     def __exit__(self, *_):
-        if self._process is None or self._process.poll() is None:
-            self._remove()
-        if self._process:
-            self._process.terminate()
-            try:
-                self._process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        self._remove()
+        if self._daemon:
+            self._daemon.stop()
         self._directory.cleanup()
 
     def _remove(self):
