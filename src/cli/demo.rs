@@ -77,13 +77,15 @@ impl Demo {
         let files = simulator.access.write(directory.path(), ports)?;
         let source =
             Source { file: files.into_iter().next(), environment: environment(self.listen, ports) };
-        let config = source.load().map_err(|errors| io::Error::other(errors.to_string()))?;
+        let mut config = source.load().map_err(|errors| io::Error::other(errors.to_string()))?;
+        // That others can reach it is what `--listen` is for, and its tokens are of no use elsewhere.
+        config.warnings.clear();
         let _log = telemetry::log::start(&config.log);
         let running = match started(config, source, Passed::default()) {
             Ok(running) => running,
             Err(exit) => return Ok(exit),
         };
-        introduce(&running, &simulator, ports);
+        introduce(&running, &simulator, self.listen, ports);
         let mut ticker = Ticker::new();
         let stop = running.sources().stop.clone();
         let limit = self.limit;
@@ -124,8 +126,7 @@ fn ports(listen: IpAddr) -> Ports {
     if free(9180) && free(9181) { Ports::Default } else { Ports::Free }
 }
 
-/// What is said beside the written configuration. Nothing is at stake on an address that others reach:
-/// the tokens are of no use anywhere else.
+/// What is said beside the written configuration.
 fn environment(listen: IpAddr, ports: Ports) -> Environment {
     let mut variables = vec![("WEBWORK_SIDECAR_LOG__LEVEL", "warn".to_owned())];
     if listen != Ipv4Addr::LOCALHOST {
@@ -140,13 +141,19 @@ fn environment(listen: IpAddr, ports: Ports) -> Environment {
     Environment::from_iter(variables)
 }
 
-fn introduce(running: &Running, simulator: &Served, ports: Ports) {
+fn introduce(running: &Running, simulator: &Served, listen: IpAddr, ports: Ports) {
     let report = running.sources().report();
     let port = report.facts.proxy.iter().find_map(|address| match address.parse() {
         Ok(Address::Tcp(address)) => Some(address.port()),
         _ => None,
     });
-    let base = format!("http://localhost:{}", port.unwrap_or_default());
+    let port = port.unwrap_or_default();
+    let authority = if listen.is_unspecified() || listen == Ipv4Addr::LOCALHOST {
+        format!("localhost:{port}")
+    } else {
+        SocketAddr::new(listen, port).to_string()
+    };
+    let base = format!("http://{authority}");
     if ports == Ports::Free {
         say("The default ports 9180 and 9181 are taken, so free ones are used this time.\n");
     }

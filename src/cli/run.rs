@@ -1,6 +1,7 @@
 //! `run`: the sidecar itself.
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::app::{App, Running};
 use crate::config::{Config, Source};
@@ -26,10 +27,10 @@ Examples:
   webwork-sidecar run --config sidecar.toml
   webwork-sidecar run          with the file that WEBWORK_SIDECAR_CONFIG names
 
-SIGTERM and Ctrl-C drain: running requests are finished, for 9 s at most. A
-second one leaves them no time, but an exchange with the authorization server
-and its write are always finished. SIGHUP reads the configuration again;
-changed files are noticed without it.";
+SIGTERM and Ctrl-C drain, after drain.delay: running requests are finished, for
+9 s at most. A second one leaves no time for either, but an exchange with the
+authorization server and its write are always finished. SIGHUP reads the
+configuration again; changed files are noticed without it.";
 
 impl Run {
     pub(super) fn perform(self) -> Exit {
@@ -65,12 +66,9 @@ fn attend(waiting: Waiting, running: Running) {
     let Waiting { runtime, mut signals } = waiting;
     let mut manager = ServiceManager::of_process();
     runtime.block_on(async {
-        let cause = until_the_end(&mut signals, &mut manager, &running).await;
-        manager.stopping();
-        if cause == Cause::Signal {
-            linger(&mut signals, &running).await;
-        }
+        let urgency = until_the_end(&mut signals, &mut manager, &running).await;
         tracing::info!("stopping");
+        manager.stopping();
         running.drain();
         let haste = running.haste();
         let (done, ended) = oneshot::channel();
@@ -80,7 +78,9 @@ fn attend(waiting: Waiting, running: Running) {
         });
         let mut ended = std::pin::pin!(ended);
         let again = async {
-            signals.received().await;
+            if urgency == Urgency::Usual {
+                signals.received().await;
+            }
             tracing::warn!("asked again: what runs is cut off, but for an exchange and its write");
             haste.hurry();
         };
@@ -92,52 +92,55 @@ fn attend(waiting: Waiting, running: Running) {
     });
 }
 
-/// What brought the end about.
+/// How the end was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cause {
-    /// Whoever runs the process stops it, and perhaps its callers at the same moment.
-    Signal,
-    /// A program that knows that nothing will be called any more, by `stop`.
-    Order,
+enum Urgency {
+    /// Once.
+    Usual,
+    /// By a second signal, while requests were still taken after the first one.
+    Repeated,
 }
 
+/// After a signal requests are taken for as long as is configured, because callers may have been told to
+/// stop at the same moment and still have something to finish. Who orders the end knows that there is none.
 async fn until_the_end(
     signals: &mut Signals,
     manager: &mut ServiceManager,
     running: &Running,
-) -> Cause {
+) -> Urgency {
     let sources = running.sources();
     let mut configuration = sources.configuration.clone();
     let mut ticks = tokio::time::interval(manager.interval());
+    let mut delayed_until = None;
     loop {
         tokio::select! {
             meaning = signals.next() => match meaning {
-                Meaning::End => return Cause::Signal,
+                Meaning::End if delayed_until.is_some() => return Urgency::Repeated,
+                Meaning::End if running.delay().is_zero() => return Urgency::Usual,
+                Meaning::End => {
+                    let delay = running.delay();
+                    tracing::info!(?delay, "told to stop; serving on until the delay is over");
+                    delayed_until = Some(Instant::now() + delay);
+                }
                 Meaning::Reload => {
                     manager.reloading();
                     configuration.mark_unchanged();
                     sources.reload.order();
                 }
             },
-            () = sources.stop.ordered() => return Cause::Order,
+            () = at(delayed_until) => return Urgency::Usual,
+            () = sources.stop.ordered() => return Urgency::Usual,
             Ok(()) = configuration.changed() => manager.reloaded(),
             _ = ticks.tick() => manager.tell(sources),
         }
     }
 }
 
-/// Serves on for as long as is configured, so that callers which were told to stop at the same time can
-/// finish what they do. A second signal, or an order to stop, ends that.
-async fn linger(signals: &mut Signals, running: &Running) {
-    let delay = running.delay();
-    if delay.is_zero() {
-        return;
-    }
-    tracing::info!(?delay, "told to stop; serving on until the delay is over");
-    tokio::select! {
-        () = tokio::time::sleep(delay) => {}
-        () = signals.received() => {}
-        () = running.sources().stop.ordered() => {}
+/// Waits for this moment; for ever, if there is none.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

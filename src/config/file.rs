@@ -11,6 +11,7 @@ use std::path::Path;
 use rustix::process::geteuid;
 
 use super::watched::Watched;
+use crate::account::Gid;
 
 /// Why a file could not be read. Each reads on after "the file PATH".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -83,9 +84,9 @@ pub(super) fn load(path: &Path, limit: u64) -> Result<Loaded, Unreadable> {
 
 fn privacy(metadata: &fs::Metadata) -> Privacy {
     let mode = metadata.permissions().mode() & 0o777;
-    let ours = metadata.uid() == geteuid().as_raw();
-    // Another's file that this process reads by its group: so Kubernetes hands out secrets with fsGroup.
-    let others = if ours { 0o077 } else { 0o037 };
+    // Root's file, which this process may read by its group alone: so Kubernetes hands out a secret.
+    let by_group = metadata.uid() == 0 && !geteuid().is_root() && Gid(metadata.gid()).is_ours();
+    let others = if by_group { 0o037 } else { 0o077 };
     if mode & others == 0 { Privacy::Private } else { Privacy::Shared(mode) }
 }
 

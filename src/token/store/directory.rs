@@ -11,100 +11,20 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    Access, AtFlags, CWD, FlockOperation, Mode, OFlags, access, flock, fstat, fsync, openat,
+    AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags, fchmod, flock, fstat, fsync, openat,
     renameat, stat, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use super::super::record::InvalidRecord;
+use super::error::StoreError;
+use crate::account::Gid;
 
-/// What is wrong with the store. The messages say what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The directory cannot be made or opened.
-    #[error("state directory {}: {source}; create it for this user (uid {}) with mode 0700, or set state.directory", path.display(), geteuid().as_raw())]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A file cannot be used for what was tried.
-    #[error("{}: cannot {verb}: {source}{}", path.display(), advice(source))]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What was tried.
-        verb: &'static str,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Somebody else owns it.
-    #[error("{} belongs to uid {owner}, not to this user (uid {}): {}", path.display(), geteuid().as_raw(), remedy(path, *owner))]
-    Owner {
-        /// The directory or file.
-        path: PathBuf,
-        /// Its owner.
-        owner: u32,
-    },
-    /// Others may read or write it.
-    #[error("{} is open to other users (mode {mode:04o}): chmod {} it", path.display(), advised(path))]
-    Mode {
-        /// The directory or file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// A link, a device, a directory in a file's place.
-    #[error("{} is {what}, not a plain file: remove it if you did not put it there", path.display())]
-    Kind {
-        /// The file.
-        path: PathBuf,
-        /// What it is.
-        what: &'static str,
-    },
-    /// Mounted by itself, so that it cannot be replaced.
-    #[error("{} is mounted as a single file, which cannot be replaced safely: mount its directory", .0.display())]
-    Mounted(PathBuf),
-    /// What is in it cannot be read; it is left as it is.
-    #[error("{}: {reason}; it was left untouched: restore it, or move it away and sign in again", path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: InvalidRecord,
-    },
-    /// Far larger than anything that this program writes.
-    #[error("{} is larger than {MAX_SIZE} bytes and not a record of this program", .0.display())]
-    Size(PathBuf),
-}
+/// The largest file that is read, and far larger than anything that is written.
+pub(super) const MAX_SIZE: u64 = 1 << 20;
 
-/// The largest file that is read.
-const MAX_SIZE: u64 = 1 << 20;
-
-fn advised(path: &Path) -> &'static str {
-    if path.is_dir() { "0700" } else { "0600" }
-}
-
-/// What helps where the system's own words do not say it.
-fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::ReadOnlyFilesystem => "; mount it writable, or set state.directory",
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room there",
-        _ => "",
-    }
-}
-
-/// How a directory or file of another owner becomes usable. A volume that is root's and writable by its
-/// group, as Kubernetes makes it with fsGroup, cannot be chowned, but a directory can be made in it.
-fn remedy(path: &Path, owner: u32) -> String {
-    if owner == 0 && path.is_dir() && access(path, Access::WRITE_OK).is_ok() {
-        let below = path.join("grant");
-        return format!("set state.directory to a new one in it, such as {}", below.display());
-    }
-    "chown it, or set state.directory".to_owned()
-}
+/// What the kubelet makes of a directory with mode 0700 when a volume is mounted for a pod with fsGroup.
+const MODE_OF_FS_GROUP: u32 = 0o2770;
 
 /// An open state directory.
 #[derive(Debug)]
@@ -129,10 +49,32 @@ impl Directory {
         if metadata.uid() != geteuid().as_raw() {
             return Err(StoreError::Owner { path: path.to_owned(), owner: metadata.uid() });
         }
-        if metadata.mode() & 0o077 != 0 {
-            return Err(StoreError::Mode { path: path.to_owned(), mode: metadata.mode() & 0o7777 });
+        let mode = metadata.mode() & 0o7777;
+        let directory = Self { path: path.to_owned(), fd: file.into() };
+        if mode == MODE_OF_FS_GROUP && Gid(metadata.gid()).is_ours() {
+            directory.close_to_the_group().map_err(|error| failed(error.into()))?;
+        } else if mode & 0o077 != 0 {
+            return Err(StoreError::Mode { path: path.to_owned(), mode });
         }
-        Ok(Self { path: path.to_owned(), fd: file.into() })
+        Ok(directory)
+    }
+
+    /// Takes back what the kubelet gives to the pod's own group each time that it mounts the volume: in an
+    /// image without a shell nobody else could, and the grant would be out of reach. The directory comes
+    /// last, because its mode tells that this is not done yet.
+    fn close_to_the_group(&self) -> Result<(), Errno> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        for entry in Dir::read_from(&self.fd)? {
+            let entry = entry?;
+            let file = openat(&self.fd, entry.file_name(), flags, Mode::empty())?;
+            let found = fstat(&file)?;
+            if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile
+                && found.st_uid == geteuid().as_raw()
+            {
+                fchmod(&file, Mode::RUSR | Mode::WUSR)?;
+            }
+        }
+        fchmod(&self.fd, Mode::RWXU)
     }
 
     /// Whether it is the one that has this path.

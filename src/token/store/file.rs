@@ -22,7 +22,8 @@ use rustix::fs::OFlags;
 use crate::secret::Secret;
 
 use super::super::record::{ROOM, Record};
-use super::directory::{Directory, Lock, StoreError};
+use super::directory::{Directory, Lock};
+use super::error::StoreError;
 
 const RECORD: &str = "grant.json";
 const NEXT: &str = "grant.json.next";
@@ -279,6 +280,23 @@ mod tests {
         fs::set_permissions(&path, Permissions::from_mode(0o750)).unwrap();
         let error = FileStore::open(&path).unwrap_err().to_string();
         assert!(error.contains("mode 0750") && error.contains("chmod 0700"), "{error}");
+    }
+
+    #[test]
+    fn what_the_kubelet_opens_to_the_own_group_is_closed_again() {
+        let (parent, store) = store();
+        store.intend(&record(1)).unwrap();
+        store.persist(&record(1)).unwrap();
+        let path = parent.path().join("state");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        fs::set_permissions(planted(&parent, RECORD), Permissions::from_mode(0o660)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o2770)).unwrap();
+        let store = FileStore::open(&path).unwrap();
+        assert_eq!(store.load().unwrap(), Some(record(1)));
+        assert_eq!((mode(&path), mode(&planted(&parent, RECORD))), (0o700, 0o600));
+        // No volume for a pod is like this.
+        fs::set_permissions(&path, Permissions::from_mode(0o2771)).unwrap();
+        assert!(matches!(FileStore::open(&path), Err(StoreError::Mode { mode: 0o2771, .. })));
     }
 
     #[test]

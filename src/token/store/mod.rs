@@ -1,9 +1,11 @@
 //! Where a rotating grant is kept.
 
 mod directory;
+mod error;
 mod file;
 mod pair;
 
-pub use directory::{Lock, StoreError};
+pub use directory::Lock;
+pub use error::StoreError;
 pub use file::{FileStore, Stamp};
 pub use pair::{NotStored, Store};

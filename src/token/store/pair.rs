@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::super::record::Record;
-use super::directory::{Lock, StoreError};
+use super::directory::Lock;
+use super::error::StoreError;
 use super::file::{FileStore, Stamp};
 
 /// One record in a state directory, with a copy elsewhere while that one cannot be written.
