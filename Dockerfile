@@ -26,19 +26,21 @@ FROM compiled AS built
 RUN config/package/root /root target/package/static/webwork-sidecar
 
 FROM scratch AS prebuilt
-COPY root /root
+# The second name is there for builders that make every stage, whether it is wanted or not.
+COPY root* Cargo.toml* /root/
 
 # hadolint ignore=DL3006
 FROM ${ROOT} AS root
 
 # hadolint ignore=DL3006
 FROM ${DEBIAN_IMAGE} AS debug
-COPY --from=root /root/system /
+COPY --from=root /root/system/etc/ssl /etc/ssl
+COPY --from=root /root/system/webwork-sidecar /
 COPY --from=root --chown=65532:65532 /root/state /var/lib/
 USER 65532:65532
 VOLUME /var/lib/webwork-sidecar
 EXPOSE 9180 9181
-HEALTHCHECK --interval=5s --timeout=3s --start-period=15s --retries=3 CMD ["/webwork-sidecar", "healthcheck"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=75s --retries=3 CMD ["/webwork-sidecar", "healthcheck"]
 ENTRYPOINT ["/webwork-sidecar"]
 CMD ["run"]
 
@@ -57,6 +59,6 @@ USER 65532:65532
 VOLUME /var/lib/webwork-sidecar
 EXPOSE 9180 9181
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=3s --start-period=15s --retries=3 CMD ["/webwork-sidecar", "healthcheck"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=75s --retries=3 CMD ["/webwork-sidecar", "healthcheck"]
 ENTRYPOINT ["/webwork-sidecar"]
 CMD ["run"]

@@ -3,7 +3,8 @@
 set -eu
 set -- --silent --show-error --fail-with-body --retry 5 --retry-all-errors
 if [ -n "${KEY_FILE:-}" ]; then
-    set -- "$@" --header "X-Sidecar-Key: $(cat "$KEY_FILE")"
+    key=$(cat "$KEY_FILE")
+    set -- "$@" --header "X-Sidecar-Key: $key"
 fi
 curl "$@" "$API/api/v2/workspaces"
 echo

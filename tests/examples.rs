@@ -81,8 +81,8 @@ fn every_example_is_a_valid_configuration() {
 
 /// What looks at the files in `config/` beside this: the beginning of their names, and the test.
 const READERS: [(&str, &str); 9] = [
-    ("config/app.sh", "tests/release/image"),
-    ("config/compose.yaml", "tests/release/image"),
+    ("config/app.sh", "tests/release/engine.py"),
+    ("config/compose.yaml", "tests/release/engine.py"),
     ("config/grafana/", "tests/release/metrics"),
     ("config/kubernetes/", "tests/release/manifests"),
     ("config/package/build", "tests/run"),
@@ -101,6 +101,7 @@ fn nothing_in_config_is_looked_at_by_nobody() {
     for (start, reader) in READERS {
         let text = fs::read_to_string(root().join(reader)).unwrap();
         assert!(text.contains(start.trim_end_matches('/')), "{reader} does not look at {start}");
+        assert!(files().iter().any(|name| name.starts_with(start)), "there is no {start}");
     }
 }
 
@@ -117,6 +118,7 @@ fn what_names_a_version_names_that_of_the_package() {
             for (start, whole) in [
                 ("rust:", compiler.as_str()),
                 ("image: webwork-sidecar:", program),
+                ("newTag: ", env!("CARGO_PKG_VERSION")),
                 ("ARG VERSION=", label),
             ] {
                 if line.contains(start) {

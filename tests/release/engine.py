@@ -1,12 +1,13 @@
-"""A Docker engine for the tests in this directory: the one that runs here, or one of their own.
+"""A Docker engine of their own for the tests in this directory.
 
-An engine of their own lies in a temporary directory with its socket, and ends with the `with` statement. What
-is started in either has a name that begins with a prefix of this run, and is removed.
+It lies in a temporary directory, in a network of its own, and ends with the `with` statement: one that runs here
+already may see other files than the tests do, and is somebody's.
 """
 
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from stand import Program
 
 PATIENCE = 120  # seconds that any awaited event may take
 NOT_POSSIBLE_HERE = 77  # the exit code by which a test says so
+IMAGE, APP = "webwork-sidecar", "app"
 ROOT = pathlib.Path(__file__).parent.parent.parent
 
 CONFINED = [
@@ -36,44 +38,36 @@ def until(what, is_so):
 class Engine:
     """Runs docker commands. `place` is a directory for files of the test."""
 
-    def __init__(self, own=False):
-        """`own` is for a test in a network of its own, whose engine must be there, too."""
-        self._own = own
+    def __init__(self, network=("unshare", "--net")):
+        """`network` is what puts the engine into a network; nothing, for a test that has one already."""
+        self._network = network
 
     def __enter__(self):
-        self._daemon = None
         self._directory = tempfile.TemporaryDirectory()
         self.place = pathlib.Path(self._directory.name)
-        self.prefix = f"webwork-{os.getpid()}"
-        self.image = f"{self.prefix}-image"
-        self.environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
+        home = self.place / "engine"
+        home.mkdir()
+        self.environment = {**os.environ, "DOCKER_BUILDKIT": "1", "DOCKER_HOST": f"unix://{home}/socket"}
+        # Whoever cancels a test wants nothing of it to stay.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        self._daemon = Program(
+            *self._network, "dockerd", "--host", self.environment["DOCKER_HOST"], "--data-root",
+            str(home / "data"), "--exec-root", str(home / "exec"), "--pidfile", str(home / "pid"),
+            # What is tested needs no way out of the engine's networks.
+            "--storage-driver", "vfs", "--iptables=false", "--ip6tables=false",
+        )
         try:
-            if self._own or not self._answers():
-                self._start()
+            self._daemon.says("API listen on")
+        except SystemExit as why:
+            print(f"no Docker engine starts here: {why}")
+            self._directory.cleanup()
+            sys.exit(NOT_POSSIBLE_HERE)
+        try:
             self.client = self._client()
         except BaseException:
             self.__exit__()
             raise
         return self
-
-    def _start(self):
-        home = self.place / "engine"
-        home.mkdir()
-        self.environment["DOCKER_HOST"] = f"unix://{home}/socket"
-        self._daemon = Program(
-            "dockerd", "--host", self.environment["DOCKER_HOST"], "--data-root", str(home / "data"),
-            "--exec-root", str(home / "exec"), "--pidfile", str(home / "pid"), "--storage-driver", "vfs",
-            # What is tested needs no way out of the engine's networks.
-            "--iptables=false", "--ip6tables=false", *([] if self._own else ["--bridge=none"]),
-        )
-        try:
-            self._daemon.says("API listen on")
-        except SystemExit as why:
-            print(f"no Docker engine runs or starts here: {why}")
-            sys.exit(NOT_POSSIBLE_HERE)
-
-    def _answers(self):
-        return self._tried("docker", "version").returncode == 0
 
     def _client(self):
         """The client that can build: newer ones need a plugin for it, that of Debian does not."""
@@ -90,20 +84,12 @@ class Engine:
         )
 
     def __exit__(self, *_):
-        self._remove()
-        if self._daemon:
-            self._daemon.stop()
+        # A daemon that ends leaves containers that do not want to.
+        running = self._tried("docker", "ps", "--quiet").stdout.split()
+        if running:
+            self._tried("docker", "kill", *running)
+        self._daemon.stop()
         self._directory.cleanup()
-
-    def _remove(self):
-        """Whatever this run has made."""
-        for kind, removal in (("container", ["rm", "--force", "--volumes"]), ("volume", ["rm", "--force"]),
-                              ("network", ["rm"]), ("image", ["rm", "--force"])):
-            field = {"image": "{{.Repository}}", "container": "{{.Names}}"}.get(kind, "{{.Name}}")
-            everything = [] if kind in ("volume", "network") else ["--all"]
-            listed = self._tried("docker", kind, "ls", *everything, "--format", field).stdout.split()
-            for name in {name for name in listed if name.startswith(self.prefix)}:
-                self._tried("docker", kind, *removal, name)
 
     def docker(self, *arguments, **options):
         """The standard output of a docker command that succeeds."""
@@ -118,22 +104,24 @@ class Engine:
             )
         return done.stdout.strip()
 
-    def build(self, name=None):
+    def build(self):
         """The image, of the last stage of the Dockerfile and the release binary of this run."""
-        self.image = name or self.image
         binary = os.environ.get("BIN") or sys.exit("BIN is not set: run tests/run")
-        context = self.place / "context"
-        context.mkdir()
-        subprocess.run([ROOT / "config/package/root", context / "root", binary], check=True)
-        self.docker("build", "--quiet", "--file", ROOT / "Dockerfile", "--build-arg", "ROOT=prebuilt",
-                    "--tag", self.image, context)
+        self.context = self.place / "context"
+        self.context.mkdir()
+        subprocess.run([ROOT / "config/package/root", self.context / "root", binary], check=True)
+        self.build_prebuilt(IMAGE)
         # What the engine itself cannot do has a code of its own.
-        done = self._tried(self.client, "run", "--rm", "--network", "none", *CONFINED, self.image, "--version")
+        done = self._tried(self.client, "run", "--rm", "--network", "none", *CONFINED, IMAGE, "--version")
         if done.returncode == 125:
             print(f"the Docker engine here starts no container:\n{done.stderr}")
             sys.exit(NOT_POSSIBLE_HERE)
 
-    def shell_image(self):
+    def build_prebuilt(self, name, *options):
+        self.docker("build", "--quiet", "--file", ROOT / "Dockerfile", "--build-arg", "ROOT=prebuilt",
+                    "--tag", name, *options, self.context)
+
+    def build_app(self):
         """An image with this host's shell and curl, for an app, that nobody has to pull."""
         root = self.place / "shell"
         for name in ("sh", "curl", "cat"):
@@ -143,21 +131,12 @@ class Engine:
             for word in self._tried("ldd", program).stdout.split():
                 if word.startswith("/"):
                     _put(pathlib.Path(word), root / word[1:])
-        name = f"{self.prefix}-shell"
         archive = self.place / "shell.tar"
         self.run("tar", "-C", root, "-cf", archive, ".")
-        self.docker("import", "--change", "ENV PATH=/bin", archive, name)
-        return name
-
-    def named(self, name):
-        return f"{self.prefix}-{name}"
-
-    def volume(self, name):
-        return self.docker("volume", "create", self.named(name))
+        self.docker("import", "--change", "ENV PATH=/bin", archive, APP)
 
     def start(self, name, *arguments):
         """A container that goes on; its name."""
-        name = self.named(name)
         self.docker("run", "--detach", "--name", name, *arguments)
         return name
 
@@ -182,6 +161,29 @@ def _put(source, target):
         target.chmod(0o755)
 
 
+class Compose:
+    """A profile of the compose file, whose apps run config/app.sh, with images that are here."""
+
+    def __init__(self, engine, profile, *more, **variables):
+        """`more` are further files."""
+        self._engine = engine
+        self.environment = {
+            **engine.environment, "COMPOSE_PROJECT_NAME": "test", "SIDECAR_IMAGE": IMAGE, "APP_IMAGE": APP,
+            **variables,
+        }
+        files = [option for file in (ROOT / "config/compose.yaml", *more) for option in ("--file", file)]
+        self._command = ["docker-compose", *files, "--profile", profile]
+
+    def run(self, *arguments):
+        return self._engine.run(*self._command, *arguments, environment=self.environment)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.run("down", "--volumes", "--timeout", "10")
+
+
 class Simulated:
     """A simulated API in a network of its own without a way out, and what runs beside it there."""
 
@@ -196,15 +198,15 @@ class Simulated:
         os.chown(self.files, 65532, 65532)
         self.container = engine.start(
             name, "--network", "none", *CONFINED, *USER, "--volume", f"{self.files}:/simulated",
-            engine.image, "simulate", "--listen", "127.0.0.1:9443", "--directory", "/simulated",
+            IMAGE, "simulate", "--listen", "127.0.0.1:9443", "--directory", "/simulated",
             "--rate-limit", "0", "--token-rate-limit", "0", *options,
         )
         until("the simulator's files", (self.files / "personal-access-token.toml").exists)
 
-    def call(self, shell):
+    def call(self):
         """What an app beside a sidecar does."""
         said = self.engine.docker(
-            "run", "--rm", *self.network(), shell, "curl", "--silent", "--show-error", "--fail-with-body",
+            "run", "--rm", *self.network(), APP, "curl", "--silent", "--show-error", "--fail-with-body",
             "http://localhost:9180/api/v2/workspaces",
         )
         if '"success":true' not in said:

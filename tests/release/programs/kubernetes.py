@@ -9,6 +9,7 @@ everywhere; where kubectl is, its result is compared.
 import base64
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ HERE, VERSIONS = pathlib.Path(sys.argv[1]), json.loads(sys.argv[2])
 
 
 def built(directory):
-    """The resources of a kustomization, with the three things that ours use."""
+    """The resources of a kustomization, with the four things that ours use."""
     kustomization = yaml.safe_load((directory / "kustomization.yaml").read_text())
     resources = []
     for name in kustomization.get("resources", []):
@@ -35,6 +36,10 @@ def built(directory):
                 resource["type"] = "Opaque"
                 resource["data"] = {file: base64.b64encode(text.encode()).decode() for file, text in data.items()}
             resources.append(resource)
+    for image in kustomization.get("images", []):
+        for container in containers(resources):
+            if container["image"].split(":")[0] == image["name"]:
+                container["image"] = f"{image['newName']}:{image['newTag']}"
     for patch in kustomization.get("patches", []):
         target = patch["target"]
         for place, resource in enumerate(resources):
@@ -43,9 +48,16 @@ def built(directory):
     return resources
 
 
+def containers(resources):
+    for resource in resources:
+        pod = resource.get("spec", {}).get("template", {}).get("spec", {})
+        yield from [*pod.get("initContainers", []), *pod.get("containers", [])]
+
+
 def as_kubectl_builds_it(directory):
-    done = subprocess.run(["kubectl", "kustomize", directory], stdout=subprocess.PIPE, check=True)
-    return list(yaml.safe_load_all(done.stdout))
+    done = subprocess.run(["kubectl", "kustomize", directory], stdout=subprocess.PIPE, check=True, text=True)
+    # A name that follows what is in it is made by kustomize alone.
+    return list(yaml.safe_load_all(re.sub(r"webwork-sidecar-[a-z0-9]{10}\b", "webwork-sidecar", done.stdout)))
 
 
 def same(one, other):
