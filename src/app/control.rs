@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::guard::{self, Pages};
 use crate::net::drain::{Drain, Drainer};
 use crate::net::listen::Listeners;
-use crate::net::serve::{self, Content, Limit, Terms, serve};
+use crate::net::serve::{self, Content, Limit, Terms, serve_pages};
 use crate::proxy::core::Gate;
 use crate::telemetry::Meter;
 use crate::telemetry::history::History;
@@ -124,7 +124,7 @@ impl Admin {
                     }
                 }
             };
-            doors.spawn_local(serve(sockets, terms, page));
+            doors.spawn_local(serve_pages(sockets, terms, page));
         }
         while let Some(ended) = doors.join_next().await {
             ended.map_err(Defect::from)??;

@@ -17,6 +17,7 @@ mod config;
 mod content;
 mod counted;
 mod line;
+mod pages;
 mod refusal;
 mod seat;
 mod unpanicked;
@@ -26,7 +27,6 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::os::fd::AsFd;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -42,8 +42,6 @@ use hyper::ext::ReasonPhrase;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::{spawn_local, yield_now};
 use tokio::time::{Instant, sleep};
@@ -53,11 +51,12 @@ use super::listen::{BACKLOG, Socket};
 use crate::account::Account;
 use crate::answer::{Answer, Code};
 use crate::telemetry::{Counters, Kind, Origin};
-use accept::{Listen, is_caller_trouble};
+use accept::{Listener, Stream, is_caller_trouble};
 pub use config::{Config, Limit};
 pub use content::{Content, ContentError};
 use counted::Counted;
 use line::{Line, linger};
+pub use pages::serve_pages;
 use seat::{Seat, Sweep};
 use unpanicked::{Panicked, unpanicked};
 use watched::{Seated, Watched};
@@ -99,14 +98,7 @@ where
     });
     for socket in sockets {
         let (core, running) = (Rc::clone(&core), running.clone());
-        match socket {
-            Socket::Tcp(socket) => {
-                spawn_local(core.accept(TcpListener::from_std(socket)?, running));
-            }
-            Socket::Unix(socket) => {
-                spawn_local(core.accept(UnixListener::from_std(socket)?, running));
-            }
-        }
+        spawn_local(core.accept(Listener::new(socket)?, running));
     }
     drop(running);
     let deadline = drain.began().await;
@@ -171,7 +163,7 @@ where
     B: Body<Data = Bytes> + From<Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    async fn accept<L: Listen>(self: Rc<Self>, listener: L, running: mpsc::Sender<Infallible>) {
+    async fn accept(self: Rc<Self>, listener: Listener, running: mpsc::Sender<Infallible>) {
         let drain = self.terms.drain.clone();
         let mut began = pin!(drain.began());
         let mut starving = false;
@@ -210,22 +202,20 @@ where
     /// Gives the connection a place. At the limit this waits, and the accept loop with it: the
     /// kernel's queue holds those who come next, and nobody is reset. Asking before accepting would
     /// bind a place to every idle socket.
-    async fn admit<T>(
+    async fn admit(
         self: &Rc<Self>,
-        accepted: (T, Option<Account>),
+        accepted: (Stream, Option<Account>),
         running: &mpsc::Sender<Infallible>,
-    ) where
-        T: AsyncRead + AsyncWrite + AsFd + Unpin + 'static,
-    {
+    ) {
         if let Some(place) = self.terms.limit.place().await {
             spawn_local(Rc::clone(self).attend(accepted, place, running.clone()));
         }
     }
 
     /// One connection, from its first byte to its last. A panic in here ends this task alone.
-    async fn attend<T: AsyncRead + AsyncWrite + AsFd + Unpin + 'static>(
+    async fn attend(
         self: Rc<Self>,
-        (stream, account): (T, Option<Account>),
+        (stream, account): (Stream, Option<Account>),
         _place: OwnedSemaphorePermit,
         _running: mpsc::Sender<Infallible>,
     ) {
@@ -242,9 +232,9 @@ where
     }
 
     /// All exchanges of one connection.
-    async fn converse<T: AsyncRead + AsyncWrite + Unpin>(
+    async fn converse(
         &self,
-        stream: &Rc<RefCell<T>>,
+        stream: &Rc<RefCell<Stream>>,
         account: Option<Account>,
         seat: &Rc<Seat>,
     ) -> Parting {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use axum::body::Body;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -14,7 +15,7 @@ use crate::answer::Answer;
 use crate::guard::{self, Door, Guard, Pages};
 use crate::net::drain;
 use crate::net::listen::{Address, BindError, Listeners, Permissions, Socket};
-use crate::net::serve::{self, Content, Limit, Terms, serve};
+use crate::net::serve::{self, Content, Limit, Terms, serve_pages};
 use crate::telemetry::Meter;
 use crate::token::sign_in::{Pending, Proof, Redirection, SignInError};
 
@@ -80,9 +81,9 @@ impl Callback {
         });
         let service = move |request: Request<Content>, _| {
             let page = visitors.receive(&request.into_parts().0);
-            async move { page }
+            async move { page.map(Body::new) }
         };
-        let mut serving = tokio::task::spawn_local(serve(self.sockets, terms, service));
+        let mut serving = tokio::task::spawn_local(serve_pages(self.sockets, terms, service));
         let answer = tokio::select! {
             answer = told.recv() => answer,
             ended = &mut serving => return Err(match ended? {
