@@ -272,17 +272,24 @@ async fn at(
     match address {
         Address::Tcp(address) => {
             let request = request.header(header::HOST, format!("localhost:{}", address.port()));
-            exchange(TcpStream::connect(address).await?, request.body(Empty::new())?).await
+            let stream = TcpStream::connect(address).await?;
+            exchange(Box::new(stream), request.body(Empty::new())?).await
         }
         Address::Unix(path) => {
             let request = request.header(header::HOST, "localhost");
-            exchange(UnixStream::connect(path).await?, request.body(Empty::new())?).await
+            let stream = UnixStream::connect(path).await?;
+            exchange(Box::new(stream), request.body(Empty::new())?).await
         }
     }
 }
 
+/// TCP or a Unix socket: behind a pointer, so that there is one copy of HTTP for both in the program.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 async fn exchange(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    stream: Box<dyn Stream>,
     request: Request<Empty<Bytes>>,
 ) -> Result<(StatusCode, Bytes), Error> {
     let (mut line, driver) = handshake(TokioIo::new(stream)).await?;

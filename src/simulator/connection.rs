@@ -44,21 +44,23 @@ async fn serve(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, fr
         return;
     }
     match tls {
-        None => exchange(stream, peer, front).await,
+        None => exchange(Box::new(stream), peer, front).await,
         Some(tls) => {
             if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-                exchange(stream, peer, front).await;
+                exchange(Box::new(stream), peer, front).await;
             }
         }
     }
 }
 
+/// TCP, or TLS on it: behind a pointer, so that there is one copy of HTTP in the program.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 /// Runs HTTP on the stream until the peer leaves or a fault cuts the connection: then the stream is
 /// dropped as it stands, with no answer and no TLS close.
-async fn exchange<S>(stream: S, peer: SocketAddr, front: Front)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn exchange(stream: Box<dyn Stream>, peer: SocketAddr, front: Front) {
     let cut = Arc::new(Notify::new());
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let (front, cut) = (front.clone(), Arc::clone(&cut));
