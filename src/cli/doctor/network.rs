@@ -7,6 +7,9 @@ use http::header::DATE;
 use jiff::{SignedDuration, Timestamp};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
+use x509_cert::der::oid::ObjectIdentifier;
+use x509_cert::der::oid::db::rfc4519;
+use x509_cert::name::Name;
 
 use crate::clock;
 use crate::config::Config;
@@ -91,7 +94,7 @@ fn certified(whose: &'static str, connection: &Connection, findings: &mut Findin
     let shown = format!(
         "TLS stands: {} certificates, issued by {}, ends {}",
         chain.len(),
-        certificate.issuer(),
+        distinguished(certificate.issuer()),
         relative(end, now)
     );
     if ends_soon(end, now) {
@@ -100,6 +103,31 @@ fn certified(whose: &'static str, connection: &Connection, findings: &mut Findin
         findings.ok(whose, shown);
     }
 }
+
+/// A name as people read it, its nearest part first (RFC 4514). The crate would do it, with a table of every
+/// object identifier there is: 110 kB of the program.
+fn distinguished(name: &Name) -> String {
+    let mut parts: Vec<_> = name
+        .iter()
+        .map(|part| {
+            let kind = KINDS.iter().find(|(kind, _)| *kind == part.oid);
+            let kind = kind.map_or_else(|| part.oid.to_string(), |(_, name)| (*name).to_owned());
+            let text = String::from_utf8_lossy(part.value.value());
+            format!("{kind}={}", text.replace(char::is_control, "\u{fffd}"))
+        })
+        .collect();
+    parts.reverse();
+    parts.join(",")
+}
+
+const KINDS: [(ObjectIdentifier, &str); 6] = [
+    (rfc4519::CN, "CN"),
+    (rfc4519::O, "O"),
+    (rfc4519::OU, "OU"),
+    (rfc4519::L, "L"),
+    (rfc4519::ST, "ST"),
+    (rfc4519::C, "C"),
+];
 
 /// One request without a token: its answer has a date.
 async fn clocks(upstream: &Dial, findings: &mut Findings) {
