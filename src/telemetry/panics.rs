@@ -8,12 +8,13 @@ use std::panic;
 
 use tokio::task::JoinError;
 
-/// From here on a panic is one line that names its place: an event if there is a log by then, else a
-/// line on standard error. To be called before anything else.
+/// From here on a panic is one line that names its place: an event if there is a log by then and the
+/// process goes on, else a line on standard error. To be called before anything else.
 pub fn mute() {
     panic::set_hook(Box::new(|panicked| {
         let place = panicked.location().map(ToString::to_string).unwrap_or_default();
-        if tracing::dispatcher::has_been_set() {
+        // The thread that writes the log does not come to it in a process that ends right here.
+        if tracing::dispatcher::has_been_set() && !cfg!(panic = "abort") {
             tracing::error!(place, "{DEFECT}");
         } else {
             // Standard error may be gone; a panic while panicking would end the process.
@@ -22,7 +23,10 @@ pub fn mute() {
     }));
 }
 
+#[cfg(not(panic = "abort"))]
 const DEFECT: &str = "a defect ended a task; please report it";
+#[cfg(panic = "abort")]
+const DEFECT: &str = "a defect ended the sidecar; please report it";
 
 /// The end of a task that panicked, or that its runtime left behind. Stands for [`JoinError`], which
 /// repeats what the panic said.
