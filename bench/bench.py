@@ -16,9 +16,13 @@ See README.md for what each metric means.
 import argparse, json, os, re, resource, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# The binary under test: SIDECAR_BIN, or what `cargo build --release` leaves.
-SIDECAR = os.environ.get("SIDECAR_BIN") or shutil.which(
-    os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "target", "release", "webwork-sidecar"))
+TARGET = os.path.join(HERE, "..", "target")
+# The binaries under test: SIDECAR_BIN, or what `cargo build --release` leaves; IMAGE_BIN, or what
+# `config/package/build static` leaves for the image.
+SIDECARS = {
+    "sidecar": os.environ.get("SIDECAR_BIN") or shutil.which(f"{TARGET}/release/webwork-sidecar"),
+    "image": os.environ.get("IMAGE_BIN") or shutil.which(f"{TARGET}/package/static/webwork-sidecar"),
+}
 TOKEN = "bench-token-0123456789abcdef0123456789abcdef0123456789abcdef"
 UP1, UP2 = 18443, 18444
 BASE_PORT = 18001
@@ -239,13 +243,13 @@ def find_peers(names, run, v, cpus, logf):
             env = {"GOMAXPROCS": str(v["WORKERS"])}
             cmd = [os.environ["GOPROXY_BIN"], f"127.0.0.1:{v['PORT']}", f"https://127.0.0.1:{v['UP']}",
                    f"{v['CERTS']}/ca.pem", TOKEN] + (["h2"] if h2 else [])
-        elif kind == "sidecar" and SIDECAR:
+        elif SIDECARS.get(kind):
             admin = BASE_PORT + 50 + i
             settings = {"LISTEN__PROXY": f"127.0.0.1:{v['PORT']}", "LISTEN__ADMIN": f"127.0.0.1:{admin}",
                         "UPSTREAM__URL": f"https://localhost:{v['UP']}", "UPSTREAM__CA_FILE": f"{v['CERTS']}/ca.pem",
                         "CREDENTIAL__PERSONAL_ACCESS_TOKEN__TOKEN": TOKEN, "LOG__LEVEL": "error"}
             env = {f"WEBWORK_SIDECAR_{k}": x for k, x in settings.items()}
-            cmd = [SIDECAR, "run"]
+            cmd = [SIDECARS[kind], "run"]
         if cmd is None:
             print(f"# peer {n}: not found on this machine, skipped", file=sys.stderr)
             continue

@@ -60,6 +60,18 @@ fn every_code_of_an_answer_is_explained() {
 }
 
 #[test]
+fn the_figures_are_those_that_the_script_prints() {
+    let script = include_str!("../bench/figures");
+    let rows = table("| of the image | |");
+    assert_eq!(rows.len(), 5, "{rows:?}");
+    for row in rows {
+        let what = row[0].replace("64", "{CONNECTIONS}");
+        assert!(script.contains(&format!("\"{what}\"")), "bench/figures does not print {what}");
+        assert!(row[1].starts_with(|first: char| first.is_ascii_digit()), "{row:?}");
+    }
+}
+
+#[test]
 fn the_messages_of_a_start_are_those_of_the_program() {
     let mut source = String::new();
     let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];

@@ -89,7 +89,7 @@ const READERS: [(&str, &str); 9] = [
     ("config/package/root", "tests/release/engine.py"),
     ("config/package/", "tests/release/deb"),
     ("config/prometheus/", "tests/release/metrics"),
-    ("config/systemd/", "tests/release/deb"),
+    ("config/systemd/", "config/package/deb"),
 ];
 
 #[test]
