@@ -15,7 +15,7 @@ WORKDIR /build
 ENV CARGO_INCREMENTAL=0
 # The dependencies, in a layer that lasts until one of them changes: with an empty program around them.
 COPY Cargo.toml Cargo.lock ./
-COPY config/package/build config/package/build
+COPY config/package/build config/package/no-unwinding.ld config/package/
 RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' >src/main.rs && config/package/build static
 COPY config config
 COPY src src
