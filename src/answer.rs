@@ -137,7 +137,7 @@ impl Code {
                 "Use one of the paths in the message."),
             Self::MethodNotAllowed => Entry(S::METHOD_NOT_ALLOWED, "method_not_allowed", "http_request_error",
                 "This path is for another method.",
-                "Use GET, or POST for /refresh; Allow has the methods."),
+                "Use a method that Allow names."),
             Self::BadRequest => Entry(S::BAD_REQUEST, "bad_request", "http_request_error",
                 "The request is malformed.",
                 "Send HTTP/1.1 with an origin-form target, such as /api/v2/workspaces, and one framing."),

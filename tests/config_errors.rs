@@ -285,7 +285,6 @@ fn addresses() -> Vec<Case> {
     vec![
         upstream("upstream without TLS", "url = \"http://api.example\""),
         upstream("upstream without scheme", "url = \"api.example\""),
-        upstream("upstream with an umlaut", "url = \"https://bücher.example\""),
         upstream("upstream with a path", "url = \"https://api.example/api/v2\""),
         upstream("upstream with a password", "url = \"https://me:canary@api.example\""),
         upstream(

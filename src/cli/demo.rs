@@ -143,22 +143,25 @@ fn environment(listen: IpAddr, ports: Ports) -> Environment {
 
 fn introduce(running: &Running, simulator: &Served, listen: IpAddr, ports: Ports) {
     let report = running.sources().report();
-    let port = report.facts.proxy.iter().find_map(|address| match address.parse() {
-        Ok(Address::Tcp(address)) => Some(address.port()),
-        _ => None,
-    });
-    let port = port.unwrap_or_default();
-    let authority = if listen.is_unspecified() || listen == Ipv4Addr::LOCALHOST {
-        format!("localhost:{port}")
-    } else {
-        SocketAddr::new(listen, port).to_string()
+    let url = |addresses: &[String]| {
+        let port = addresses.iter().find_map(|address| match address.parse() {
+            Ok(Address::Tcp(address)) => Some(address.port()),
+            _ => None,
+        });
+        let port = port.unwrap_or_default();
+        if listen.is_unspecified() || listen == Ipv4Addr::LOCALHOST {
+            format!("http://localhost:{port}")
+        } else {
+            format!("http://{}", SocketAddr::new(listen, port))
+        }
     };
-    let base = format!("http://{authority}");
+    let (base, admin) = (url(&report.facts.proxy), url(&report.facts.admin));
     if ports == Ports::Free {
         say("The default ports 9180 and 9181 are taken, so free ones are used this time.\n");
     }
     say(format_args!("simulated API   {} (TLS, tokens live shortly)", simulator.access.url));
     say(format_args!("sidecar         {base}   point any HTTP tool here"));
+    say(format_args!("status page     {admin}/"));
     say("\nTry it in another terminal, without any token:\n");
     say(format_args!("  curl {base}/api/v2/workspaces\n"));
     say("Ctrl-C ends the demo.\n");

@@ -90,13 +90,6 @@ fn reachable(text: &str) -> Result<Url, Wrong> {
             url::ParseError::RelativeUrlWithoutBase => {
                 format!("{} is not a complete URL", quoted(text))
             }
-            // The tables of Unicode for it are left out of the program, see Cargo.toml.
-            url::ParseError::IdnaError if !text.is_ascii() => {
-                format!(
-                    "{} has a host with other letters than ASCII; write it as the DNS does, xn--…",
-                    quoted(text)
-                )
-            }
             other => format!("{} is not a URL ({other})", quoted(text)),
         });
         let host = text.split('/').next().unwrap_or(text);

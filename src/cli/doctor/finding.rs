@@ -110,8 +110,12 @@ impl Findings {
         let count = |verdict| self.0.iter().filter(|finding| finding.verdict == verdict).count();
         let (broken, odd) = (count(Verdict::Fail), count(Verdict::Warn));
         let end = match (broken, odd) {
-            (0, 0) => "Nothing is wrong.".to_owned(),
-            (0, odd) => format!("Nothing is broken; worth a look: {odd}."),
+            (0, 0) => {
+                "Nothing is wrong here; `check --online` also tries the credential.".to_owned()
+            }
+            (0, odd) => format!(
+                "Nothing is broken; worth a look: {odd}. `check --online` also tries the credential."
+            ),
             (broken, odd) => format!("Broken: {broken}; worth a look: {odd}."),
         };
         writeln!(text, "\n{end}").ok();
