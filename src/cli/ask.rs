@@ -8,8 +8,8 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_util::either::Either;
 
 use crate::config::error::Errors;
 use crate::config::{Contact, Source};
@@ -273,23 +273,19 @@ async fn at(
         Address::Tcp(address) => {
             let request = request.header(header::HOST, format!("localhost:{}", address.port()));
             let stream = TcpStream::connect(address).await?;
-            exchange(Box::new(stream), request.body(Empty::new())?).await
+            exchange(Either::Left(stream), request.body(Empty::new())?).await
         }
         Address::Unix(path) => {
             let request = request.header(header::HOST, "localhost");
             let stream = UnixStream::connect(path).await?;
-            exchange(Box::new(stream), request.body(Empty::new())?).await
+            exchange(Either::Right(stream), request.body(Empty::new())?).await
         }
     }
 }
 
-/// TCP or a Unix socket: behind a pointer, so that there is one copy of HTTP for both in the program.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
-
 async fn exchange(
-    stream: Box<dyn Stream>,
+    // No type parameter, so that there is one copy of HTTP for both in the program.
+    stream: Either<TcpStream, UnixStream>,
     request: Request<Empty<Bytes>>,
 ) -> Result<(StatusCode, Bytes), Error> {
     let (mut line, driver) = handshake(TokioIo::new(stream)).await?;

@@ -4,16 +4,13 @@
 //! Whoever fails here has sent nothing: not one byte of a request leaves before TLS stands.
 
 use std::fmt;
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
 
 use super::origin::{Origin, Protection};
 use super::reach::reach;
@@ -122,12 +119,10 @@ impl From<&ConnectError> for Answer {
 
 /// A connection on which nothing has been said yet.
 #[derive(Debug)]
-pub enum Connection {
-    /// Over TLS.
-    Tls(Box<TlsStream<TcpStream>>),
-    /// Plain, to this host.
-    Plain(TcpStream),
-}
+pub struct Connection(Stream);
+
+/// What a connection is read from and written to: TLS, or plain TCP to this host.
+pub type Stream = Either<Box<TlsStream<TcpStream>>, TcpStream>;
 
 /// What is spoken on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,20 +136,23 @@ pub enum Protocol {
 impl Connection {
     /// What both sides agreed on.
     pub fn protocol(&self) -> Protocol {
-        match self {
-            Self::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                Protocol::Http2
-            }
-            Self::Tls(_) | Self::Plain(_) => Protocol::Http1,
+        match &self.0 {
+            Either::Left(tls) if tls.get_ref().1.alpn_protocol() == Some(b"h2") => Protocol::Http2,
+            Either::Left(_) | Either::Right(_) => Protocol::Http1,
         }
     }
 
     /// What the other end has shown of itself, its own certificate first; nothing without TLS.
     pub fn certificates(&self) -> &[CertificateDer<'static>] {
-        match self {
-            Self::Tls(stream) => stream.get_ref().1.peer_certificates().unwrap_or_default(),
-            Self::Plain(_) => &[],
+        match &self.0 {
+            Either::Left(tls) => tls.get_ref().1.peer_certificates().unwrap_or_default(),
+            Either::Right(_) => &[],
         }
+    }
+
+    /// To begin to speak.
+    pub fn into_stream(self) -> Stream {
+        self.0
     }
 }
 
@@ -171,11 +169,11 @@ pub async fn connect(dial: &Dial, alpn: Alpn) -> Result<Connection, ConnectError
         Route::Through(proxy) => led_through(proxy, dial).await?,
     };
     let Protection::Tls(name) = dial.origin.protection() else {
-        return Ok(Connection::Plain(stream));
+        return Ok(Connection(Either::Right(stream)));
     };
     let handshake = dial.trust.connector(alpn).connect(name.clone(), stream);
     match timeout(dial.tls_timeout, handshake).await {
-        Ok(Ok(stream)) => Ok(Connection::Tls(Box::new(stream))),
+        Ok(Ok(stream)) => Ok(Connection(Either::Left(Box::new(stream)))),
         Ok(Err(error)) => Err(ConnectError::Tls {
             host: dial.origin.host().to_owned(),
             fault: TlsFault::of(&error),
@@ -198,64 +196,6 @@ async fn led_through(proxy: &OutboundProxy, dial: &Dial) -> Result<TcpStream, Co
     tunnel
         .unwrap_or(Err(ProxyFault::Silent))
         .map_err(|fault| ConnectError::Proxy { proxy: proxy.to_string(), fault })
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Tls(stream) => stream.is_write_vectored(),
-            Self::Plain(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -8,11 +8,12 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 use crate::simulator::front::{Cut, Front};
 
@@ -44,23 +45,21 @@ async fn serve(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, fr
         return;
     }
     match tls {
-        None => exchange(Box::new(stream), peer, front).await,
+        None => exchange(Either::Left(stream), peer, front).await,
         Some(tls) => {
             if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-                exchange(Box::new(stream), peer, front).await;
+                exchange(Either::Right(stream), peer, front).await;
             }
         }
     }
 }
 
-/// TCP, or TLS on it: behind a pointer, so that there is one copy of HTTP in the program.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+/// TCP, or TLS on it. A type parameter would mean two copies of HTTP in the program.
+type Stream = Either<TcpStream, TlsStream<TcpStream>>;
 
 /// Runs HTTP on the stream until the peer leaves or a fault cuts the connection: then the stream is
 /// dropped as it stands, with no answer and no TLS close.
-async fn exchange(stream: Box<dyn Stream>, peer: SocketAddr, front: Front) {
+async fn exchange(stream: Stream, peer: SocketAddr, front: Front) {
     let cut = Arc::new(Notify::new());
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let (front, cut) = (front.clone(), Arc::clone(&cut));

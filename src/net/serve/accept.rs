@@ -1,15 +1,12 @@
 //! Listeners and callers of either kind.
 //!
-//! They are told apart by an `enum` and not by a type parameter: everything that serves a connection, with
+//! They are told apart when they are used and not by a type parameter: everything that serves a connection, with
 //! hyper in it, would be in the program twice.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_util::either::Either;
 
 use crate::account::{Account, Gid, Uid};
 use crate::net::listen::Socket;
@@ -35,91 +32,21 @@ impl Listener {
                 let (stream, _) = listener.accept().await?;
                 // An answer is one write; waiting to fill a segment only adds delay.
                 stream.set_nodelay(true)?;
-                Ok((Stream::Tcp(stream), None))
+                Ok((Either::Left(stream), None))
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
                 let told = stream.peer_cred().ok();
                 let account =
                     told.map(|told| Account { uid: Uid(told.uid()), gid: Gid(told.gid()) });
-                Ok((Stream::Unix(stream), account))
+                Ok((Either::Right(stream), account))
             }
         }
     }
 }
 
 /// A connection of either kind.
-pub(super) enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl AsFd for Stream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(stream) => stream.as_fd(),
-            Self::Unix(stream) => stream.as_fd(),
-        }
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Tcp(stream) => stream.is_write_vectored(),
-            Self::Unix(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
-}
+pub(super) type Stream = Either<TcpStream, UnixStream>;
 
 /// Errors of one connection that was gone before it was accepted; the next one may be fine.
 pub(super) fn is_caller_trouble(error: &io::Error) -> bool {

@@ -8,6 +8,9 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_util::either::Either;
+
+use super::accept::Stream;
 
 /// What the kernel knows of the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +28,14 @@ pub(super) trait Line {
     fn peer(&self) -> Peer;
 }
 
-impl<T: AsFd> Line for RefCell<T> {
+impl Line for RefCell<Stream> {
     fn peer(&self) -> Peer {
         let Ok(stream) = self.try_borrow() else { return Peer::Open };
-        match recv(&*stream, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        let socket = match &*stream {
+            Either::Left(tcp) => tcp.as_fd(),
+            Either::Right(unix) => unix.as_fd(),
+        };
+        match recv(socket, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
             Ok((0, _)) => Peer::HalfClosed,
             Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Peer::Open,
             Err(_) => Peer::Gone,

@@ -44,7 +44,11 @@ impl<B: RequestContent> Pool<B> {
     pub(super) async fn single(&self, connection: Connection) -> Result<Single<B>, Failure> {
         self.protocol.set(Some(Protocol::Http1));
         let traffic = Rc::<Traffic>::default();
-        let io = TokioIo::new(Metered::new(connection, Rc::clone(&traffic), RESPONSE_LIMITS));
+        let io = TokioIo::new(Metered::new(
+            connection.into_stream(),
+            Rc::clone(&traffic),
+            RESPONSE_LIMITS,
+        ));
         let (sender, connection) = http1::Builder::new()
             .max_header_size(MAX_RESPONSE_HEAD)
             .max_buf_size(BUFFER)
@@ -64,7 +68,7 @@ impl<B: RequestContent> Pool<B> {
     /// HTTP/2 on a new connection, which replaces those past their age.
     pub(super) async fn share(self: &Rc<Self>, connection: Connection) -> Result<(), Failure> {
         self.protocol.set(Some(Protocol::Http2));
-        let io = TokioIo::new(connection);
+        let io = TokioIo::new(connection.into_stream());
         // Until it tells otherwise, it allows what it allowed on another connection.
         let expected = self.shared.borrow().last().map(Shared::limit);
         let expected = expected.filter(|streams| *streams > 0).unwrap_or(INITIAL_STREAMS);

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::net::connect::Connection;
+use crate::net::connect::Stream;
 use crate::net::framing::{Asked, Limits, Responses};
 use crate::net::screen::{Brought, Screen};
 
@@ -52,14 +52,14 @@ impl Traffic {
 /// A connection whose bytes are counted, and judged.
 #[derive(Debug)]
 pub(super) struct Metered {
-    connection: Connection,
+    stream: Stream,
     traffic: Rc<Traffic>,
     screen: Screen<Responses>,
 }
 
 impl Metered {
-    pub(super) fn new(connection: Connection, traffic: Rc<Traffic>, limits: Limits) -> Self {
-        Self { connection, traffic, screen: Screen::new(Responses::new(limits)) }
+    pub(super) fn new(stream: Stream, traffic: Rc<Traffic>, limits: Limits) -> Self {
+        Self { stream, traffic, screen: Screen::new(Responses::new(limits)) }
     }
 
     /// What comes before a byte of the request was written is no answer to it.
@@ -87,8 +87,8 @@ impl AsyncRead for Metered {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { connection, traffic, screen } = &mut *self;
-        let brought = screen.poll_read(connection, cx, buf, |bytes| add(&traffic.read, bytes));
+        let Self { stream, traffic, screen } = &mut *self;
+        let brought = screen.poll_read(stream, cx, buf, |bytes| add(&traffic.read, bytes));
         traffic.spoilt.set(screen.has_refused());
         match ready!(brought)? {
             Brought::Bytes | Brought::End => Poll::Ready(Ok(())),
@@ -104,7 +104,7 @@ impl AsyncWrite for Metered {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.writing();
-        let written = Pin::new(&mut self.connection).poll_write(cx, buf);
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.wrote(written)
     }
 
@@ -114,19 +114,19 @@ impl AsyncWrite for Metered {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.writing();
-        let written = Pin::new(&mut self.connection).poll_write_vectored(cx, bufs);
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.wrote(written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.connection.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.connection).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.connection).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -56,10 +56,12 @@ impl Line {
         let connection = connect(dial, Alpn::Http1).await?;
         // `handshake` only sets up state: it neither reads nor writes.
         let (line, driver) =
-            handshake(TokioIo::new(connection)).await.map_err(|error| ConnectError::Connect {
-                host: dial.origin.host().to_owned(),
-                port: dial.origin.port(),
-                reason: error.to_string(),
+            handshake(TokioIo::new(connection.into_stream())).await.map_err(|error| {
+                ConnectError::Connect {
+                    host: dial.origin.host().to_owned(),
+                    port: dial.origin.port(),
+                    reason: error.to_string(),
+                }
             })?;
         // Its errors come back through the request that it breaks.
         tokio::spawn(async move { driver.await.ok() });
