@@ -3,9 +3,13 @@
 //! A module uses only modules on lower floors; siblings do not see each other. Read are all paths in
 //! `src/`, in `use` lines and elsewhere, that begin at the root of the crate.
 
+mod files;
+
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use files::below;
 
 /// The floors of `src/lib.rs`, from the ground up.
 const FLOORS: [&[&str]; 6] = [
@@ -311,21 +315,15 @@ fn without_comments(text: &str) -> String {
 
 /// Every Rust file of `src/`, in order, without the root that only lists the modules.
 fn sources() -> io::Result<Vec<Source>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut sources = Vec::new();
-    let mut waiting = vec![root.clone()];
-    while let Some(path) = waiting.pop() {
-        if path.is_dir() {
-            let entries = fs::read_dir(&path)?.map(|entry| entry.map(|entry| entry.path()));
-            waiting.extend(entries.collect::<io::Result<Vec<PathBuf>>>()?);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let name = path.strip_prefix(&root).map_err(io::Error::other)?.display().to_string();
-            sources.push(Source { text: fs::read_to_string(&path)?, name });
+    for path in below("src") {
+        let name = path.strip_prefix("src/").unwrap_or(&path).to_owned();
+        if name.ends_with(".rs") && name != "lib.rs" {
+            let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))?;
+            sources.push(Source { text, name });
         }
     }
-    sources.retain(|source| source.name != "lib.rs");
-    sources.sort_by(|a, b| a.name.cmp(&b.name));
-    assert!(sources.len() > FLOORS.len(), "no sources found at {}", root.display());
+    assert!(sources.len() > FLOORS.len(), "no sources found");
     Ok(sources)
 }
 

@@ -3,9 +3,12 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says so by failing")]
 
+mod files;
+
 use std::fs;
 use std::path::Path;
 
+use files::below;
 use webwork_sidecar::answer::Code;
 
 const README: &str = include_str!("../README.md");
@@ -73,18 +76,9 @@ fn the_figures_are_those_that_the_script_prints() {
 
 #[test]
 fn the_messages_of_a_start_are_those_of_the_program() {
-    let mut source = String::new();
-    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                source.push_str(&fs::read_to_string(path).unwrap());
-            }
-        }
-    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let code = below("src").into_iter().filter(|name| name.ends_with(".rs"));
+    let source: String = code.map(|name| fs::read_to_string(root.join(name)).unwrap()).collect();
     let rows = table("| message | what to do |");
     assert!(rows.len() >= 5, "{rows:?}");
     for row in rows {

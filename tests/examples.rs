@@ -3,12 +3,15 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says so by failing")]
 
+mod files;
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use files::below;
 use tempfile::TempDir;
 use webwork_sidecar::admin::configuration::Given;
 use webwork_sidecar::cli::init::{self, CredentialKind};
@@ -21,23 +24,6 @@ fn root() -> &'static Path {
 
 fn examples() -> PathBuf {
     root().join("config")
-}
-
-/// Every file in `config/`, by its name from the root.
-fn files() -> Vec<String> {
-    let mut directories = vec![examples()];
-    let mut files = Vec::new();
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else {
-                files.push(path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned());
-            }
-        }
-    }
-    files
 }
 
 /// A directory with every secret that an example names.
@@ -66,7 +52,7 @@ fn loaded(path: &Path, secrets: &TempDir) -> Config {
 #[test]
 fn every_example_is_a_valid_configuration() {
     let secrets = secrets();
-    let files = files();
+    let files = below("config");
     let examples: Vec<_> = files.iter().filter(|name| name.ends_with(".toml")).collect();
     assert!(examples.len() >= 5, "{examples:?}");
     for name in examples {
@@ -94,14 +80,14 @@ const READERS: [(&str, &str); 9] = [
 
 #[test]
 fn nothing_in_config_is_looked_at_by_nobody() {
-    for name in files() {
+    for name in below("config") {
         let reader = READERS.iter().find(|(start, _)| name.starts_with(start));
         assert!(name.ends_with(".toml") || reader.is_some(), "which test looks at {name}?");
     }
     for (start, reader) in READERS {
         let text = fs::read_to_string(root().join(reader)).unwrap();
         assert!(text.contains(start.trim_end_matches('/')), "{reader} does not look at {start}");
-        assert!(files().iter().any(|name| name.starts_with(start)), "there is no {start}");
+        assert!(below("config").iter().any(|name| name.starts_with(start)), "there is no {start}");
     }
 }
 
@@ -111,7 +97,7 @@ fn what_names_a_version_names_that_of_the_package() {
     let compiler = format!("rust:{}-", env!("CARGO_PKG_RUST_VERSION"));
     let program = concat!("webwork-sidecar:", env!("CARGO_PKG_VERSION"));
     let label = concat!("ARG VERSION=", env!("CARGO_PKG_VERSION"));
-    let kubernetes = files().into_iter().filter(|name| name.starts_with("config/kubernetes/"));
+    let kubernetes = below("config/kubernetes").into_iter();
     for name in kubernetes.chain(["Dockerfile".to_owned()]) {
         let text = fs::read_to_string(root().join(&name)).unwrap();
         for line in text.lines() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::admin::Report;
 use crate::app::Running;
@@ -17,7 +18,7 @@ use crate::simulator::{Config, Personality, Security};
 use crate::telemetry;
 
 use super::Exit;
-use super::run::started;
+use super::run::{at, started};
 use super::setup::{Ports, Served};
 use super::signals::Waiting;
 use super::style::{Ticker, complain, relative, say};
@@ -88,11 +89,11 @@ impl Demo {
         introduce(&running, &simulator, self.listen, ports);
         let mut ticker = Ticker::new();
         let stop = running.sources().stop.clone();
-        let limit = self.limit;
+        let end = self.limit.map(|limit| Instant::now() + limit);
         let over = async {
             tokio::select! {
                 () = stop.ordered() => {}
-                () = passed(limit) => {}
+                () = at(end) => {}
             }
         };
         signals.wait_ticking(over, || {
@@ -104,14 +105,6 @@ impl Demo {
         running.join();
         say(summary(&report));
         Ok(Exit::Done)
-    }
-}
-
-/// Waits for the time to pass, if there is a limit.
-async fn passed(limit: Option<Duration>) {
-    match limit {
-        Some(limit) => tokio::time::sleep(limit).await,
-        None => std::future::pending().await,
     }
 }
 
@@ -130,12 +123,10 @@ fn ports(listen: IpAddr) -> Ports {
 fn environment(listen: IpAddr, ports: Ports) -> Environment {
     let mut variables = vec![("WEBWORK_SIDECAR_LOG__LEVEL", "warn".to_owned())];
     if listen != Ipv4Addr::LOCALHOST {
-        let at = |port| match ports {
-            Ports::Default => SocketAddr::new(listen, port).to_string(),
-            Ports::Free => SocketAddr::new(listen, 0).to_string(),
-        };
-        variables.push(("WEBWORK_SIDECAR_LISTEN__PROXY", at(9180)));
-        variables.push(("WEBWORK_SIDECAR_LISTEN__ADMIN", at(9181)));
+        let (proxy, admin) = if ports == Ports::Default { (9180, 9181) } else { (0, 0) };
+        let at = |port| SocketAddr::new(listen, port).to_string();
+        variables.push(("WEBWORK_SIDECAR_LISTEN__PROXY", at(proxy)));
+        variables.push(("WEBWORK_SIDECAR_LISTEN__ADMIN", at(admin)));
         variables.push(("WEBWORK_SIDECAR_LISTEN__ALLOW_ANY_ADDRESS", "true".to_owned()));
     }
     Environment::from_iter(variables)

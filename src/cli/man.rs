@@ -11,6 +11,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use super::style::{complain, say};
 use super::{Arguments, Exit};
+use crate::config::{DEFAULT_FILE, STATE_DIRECTORY};
 
 /// Arguments of `man`.
 #[derive(Debug, clap::Args)]
@@ -28,7 +29,7 @@ Examples:
 /// What belongs to the program, by default.
 const FILES: [(&str, &str); 3] = [
     (
-        "/etc/webwork-sidecar/sidecar.toml",
+        DEFAULT_FILE,
         "The configuration. `webwork-sidecar init --full` writes one with every setting and its default.",
     ),
     (
@@ -36,7 +37,7 @@ const FILES: [(&str, &str); 3] = [
         "The client secret, mode 0600, where the configuration says client_secret_file = \"client_secret\".",
     ),
     (
-        "/var/lib/webwork-sidecar",
+        STATE_DIRECTORY,
         "The state directory, mode 0700: the grant that a sign-in or a refresh brought.",
     ),
 ];
@@ -201,7 +202,7 @@ mod tests {
             "\"SEE ALSO\"",
         ];
         assert_eq!(sections(&page), expected);
-        let file = crate::config::DEFAULT_FILE.replace('-', "\\-");
+        let file = DEFAULT_FILE.replace('-', "\\-");
         assert!(page.contains(&file), "{page}");
         assert!(page.contains("webwork\\-sidecar demo  "), "examples stay line by line: {page}");
     }

@@ -137,7 +137,7 @@ async fn until_the_end(
 }
 
 /// Waits for this moment; for ever, if there is none.
-async fn at(moment: Option<Instant>) {
+pub(super) async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,

@@ -72,7 +72,6 @@ pub use watched::Watched;
 pub const DEFAULT_FILE: &str = "/etc/webwork-sidecar/sidecar.toml";
 
 /// Where state is kept unless systemd (`$STATE_DIRECTORY`) or the operator says otherwise.
-/// Where the grant is kept if nothing else is said.
 pub const STATE_DIRECTORY: &str = "/var/lib/webwork-sidecar";
 
 /// Everything that the operator decided, checked.
