@@ -38,9 +38,10 @@ def until(what, is_so):
 class Engine:
     """Runs docker commands. `place` is a directory for files of the test."""
 
-    def __init__(self, network=("unshare", "--net")):
-        """`network` is what puts the engine into a network; nothing, for a test that has one already."""
-        self._network = network
+    def __init__(self, *options, network=("unshare", "--net")):
+        """`network` is what puts the engine into a network; nothing, for a test that has one already. `options`
+        are more of dockerd's."""
+        self._network, self._options = network, options
 
     def __enter__(self):
         self._directory = tempfile.TemporaryDirectory()
@@ -54,7 +55,7 @@ class Engine:
             *self._network, "dockerd", "--host", self.environment["DOCKER_HOST"], "--data-root",
             str(home / "data"), "--exec-root", str(home / "exec"), "--pidfile", str(home / "pid"),
             # What is tested needs no way out of the engine's networks.
-            "--storage-driver", "vfs", "--iptables=false", "--ip6tables=false",
+            "--storage-driver", "vfs", "--iptables=false", "--ip6tables=false", *self._options,
         )
         try:
             self._daemon.says("API listen on")
