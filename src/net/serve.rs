@@ -53,7 +53,7 @@ use crate::answer::{Answer, Code};
 use crate::telemetry::{Counters, Kind, Origin};
 use accept::{Listener, Stream, is_caller_trouble};
 pub use config::{Config, Limit};
-pub use content::{Content, ContentError};
+pub use content::{Content, ContentError, LongRest};
 use counted::Counted;
 use line::{Line, linger};
 pub use pages::serve_pages;

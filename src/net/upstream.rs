@@ -4,22 +4,25 @@
 //! connection used before, and did a byte of the request leave? `hyper_util::client::pool` (a cache,
 //! a singleton and a negotiator of tower services) can be asked for neither, shares through
 //! `Arc<Mutex>` what never leaves its core here, and keeps no times. So this pool stands directly on
-//! `hyper::client::conn`.
+//! `hyper::client::conn` for HTTP/1.1 and on `h2` for HTTP/2.
 //!
-//! HTTP/1.1 connections rest in a stack: the one used last is the least likely to be closed. HTTP/2,
-//! where ALPN gives it, is one connection that all requests of the core share, and a further one only
-//! when the upstream takes no more requests at a time on it. The first connection is made by one
+//! Idle HTTP/1.1 connections are kept in a stack: the one used last is the least likely to be closed.
+//! HTTP/2, where ALPN gives it, is one connection that all requests of the core share, and a further one
+//! only when the upstream takes no more requests at a time on it. The first connection is made by one
 //! request for everybody, because until ALPN has spoken nobody knows whether a thousand waiting
 //! requests need a thousand connections or one.
 
+mod checkout;
 mod config;
-mod connection;
+mod conn_age;
 mod content;
 mod counted;
 mod failure;
-mod lease;
+mod http1;
+mod http2;
 mod open;
 mod progress;
+mod signal;
 mod traffic;
 
 use std::cell::{Cell, RefCell};
@@ -27,21 +30,24 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::uri::PathAndQuery;
+use http::{Request, Response, Uri};
 use http_body::Body;
 use tokio::sync::watch;
 use tokio::task::spawn_local;
 
-use super::connect::{ConnectError, Dial, Protocol, connect};
+use super::connect::{ConnectError, Dial, Protocol};
 use super::origin::Origin;
 use super::tls::{Alpn, Trust};
 use crate::telemetry::Counters;
+use checkout::Checkout;
 pub use config::Config;
-use connection::{Shared, Single};
-pub use content::Content;
+pub use content::{Content, ContentError};
 pub use failure::{Cause, Exposure, Failure, Provenance};
-use lease::{Lease, Sent};
+use http1::{Http1Conn, SendOutcome};
+use http2::{Http2Conn, SendError};
 use progress::Outgoing;
+use signal::Signal;
 
 /// What requests may carry as their content.
 pub trait RequestContent:
@@ -75,10 +81,17 @@ pub struct Pool<B> {
     counters: Arc<Counters>,
     /// What the upstream spoke last; unknown before the first connection.
     protocol: Cell<Option<Protocol>>,
-    idle: RefCell<Vec<Single<B>>>,
+    /// The upstream has asked for HTTP/1.1.
+    requires_http1: Cell<bool>,
+    idle: RefCell<Vec<Http1Conn<B>>>,
     /// The first one that takes requests gets them, so that the others are closed when they are not
     /// needed any more.
-    shared: RefCell<Vec<Shared<B>>>,
+    shared: RefCell<Vec<Http2Conn>>,
+    /// Requests at a time on a new HTTP/2 connection until the upstream announces its limit: one, or what it
+    /// allowed on another connection.
+    stream_limit: Cell<usize>,
+    /// Told when a stream is free.
+    capacity: Rc<Signal>,
     introduction: RefCell<Option<Introduction>>,
     reaping: Cell<bool>,
 }
@@ -86,8 +99,10 @@ pub struct Pool<B> {
 /// A connection being made for everybody who waits: `None` until it is known how it went.
 type Introduction = watch::Receiver<Option<Result<(), ConnectError>>>;
 
-/// How often a request that the connection gave back untouched is tried, and how often a connection
-/// is looked for. A shared one can end between being found and being used.
+/// Largest head of a response, in bytes.
+const MAX_RESPONSE_HEAD: usize = 64 << 10;
+
+/// How often a request that an HTTP/1.1 connection gave back untouched is tried.
 const ATTEMPTS: usize = 5;
 
 impl<B: RequestContent> Pool<B> {
@@ -98,8 +113,11 @@ impl<B: RequestContent> Pool<B> {
             config,
             counters,
             protocol: Cell::new(None),
+            requires_http1: Cell::new(false),
             idle: RefCell::default(),
             shared: RefCell::default(),
+            stream_limit: Cell::new(1),
+            capacity: Rc::default(),
             introduction: RefCell::default(),
             reaping: Cell::new(false),
         })
@@ -113,7 +131,7 @@ impl<B: RequestContent> Pool<B> {
     /// Sends a request to the origin and waits for the head of the response.
     ///
     /// The request's target is in origin-form; the origin is added here and nowhere else. A request
-    /// that a dead connection gave back untouched is sent on another one, whatever its method.
+    /// that a dead HTTP/1.1 connection gave back untouched is sent on another one, whatever its method.
     ///
     /// # Errors
     ///
@@ -124,106 +142,68 @@ impl<B: RequestContent> Pool<B> {
         mut freshness: Freshness,
     ) -> Result<Response<Content<B>>, Failure> {
         let (mut request, progress) = Outgoing::wrap(request);
+        let limit = self.config.response_timeout;
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            let lease = self.lease(freshness).await?;
-            let provenance = lease.provenance();
+            let checkout = self.checkout(freshness).await?;
+            let provenance = checkout.provenance();
             if provenance == Provenance::Reused {
                 self.counters.reused();
             }
-            let limit = self.config.response_timeout;
-            match lease.send(request, progress.as_deref(), limit).await? {
-                Sent::Answered(response) => return Ok(response),
-                Sent::Returned(returned, failure) if provenance == Provenance::Reused => {
+            let connection = match checkout {
+                Checkout::Http1(connection) => connection,
+                Checkout::Http2(connection, slot) => {
+                    let origin = &self.config.origin;
+                    let sent = connection.send(slot, request, origin, progress, limit).await;
+                    return sent.map_err(|error| self.failed(&connection, error));
+                }
+            };
+            match connection.send(Rc::clone(self), request, progress.as_deref(), limit).await? {
+                SendOutcome::Answered(response) => return Ok(response),
+                SendOutcome::NotSent(returned, failure) if provenance == Provenance::Reused => {
                     request = returned;
                     last = Some(failure);
-                    // Where one resting connection was dead, its neighbours are likely to be.
+                    // Where one idle connection was dead, its neighbours are likely to be.
                     freshness = Freshness::New;
                 }
-                Sent::Returned(_, failure) => return Err(failure),
+                SendOutcome::NotSent(_, failure) => return Err(failure),
             }
         }
-        Err(last.unwrap_or_else(Failure::closed))
+        Err(last.unwrap_or_else(|| Failure::closed(ATTEMPTS)))
     }
 
-    async fn lease(self: &Rc<Self>, freshness: Freshness) -> Result<Lease<B>, Failure> {
-        let rests = || !self.idle.borrow().is_empty() || !self.shared.borrow().is_empty();
-        if freshness == Freshness::Checked && rests() {
-            // The runtime asks the kernel for news before it comes back to a task that has yielded:
-            // a connection that the upstream has closed by now is seen to be closed.
-            tokio::task::yield_now().await;
+    /// Draws the consequences of a failure for other requests.
+    fn failed(&self, connection: &Http2Conn, error: SendError) -> Failure {
+        if error.requires_http1() && !self.requires_http1.replace(true) {
+            tracing::info!("upstream requires HTTP/1.1; HTTP/2 is no longer offered");
         }
-        for _ in 0..ATTEMPTS {
-            if let Some(shared) = self.current_shared() {
-                // Where there is no further connection to be had, the request waits its turn.
-                if !shared.is_full() || self.introduced().await.is_err() {
-                    return Ok(Lease::shared(self, shared));
-                }
-                continue;
-            }
-            if freshness != Freshness::New
-                && let Some(single) = self.rested()
-            {
-                return Ok(Lease::single(self, single));
-            }
-            if self.protocol.get() != Some(Protocol::Http1) {
-                self.introduced().await?;
-                continue;
-            }
-            let connection = connect(&self.dial, Alpn::Http2OrHttp1).await?;
-            match connection.protocol() {
-                Protocol::Http1 => {
-                    return Ok(Lease::single(self, self.single(connection).await?));
-                }
-                Protocol::Http2 => self.share(connection).await?,
-            }
+        if self.requires_http1.get() {
+            self.protocol.set(Some(Protocol::Http1));
+            self.shared.borrow_mut().clear();
         }
-        match self.current_shared() {
-            Some(shared) => Ok(Lease::shared(self, shared)),
-            None => Err(Failure::closed()),
+        // Where one connection is dead, its neighbours are likely to be, and a second attempt must not meet
+        // another one. Requests on them go on.
+        if error.is_of_connection() && connection.retire() {
+            self.shared.borrow_mut().clear();
         }
+        if error.is_useless() {
+            self.shared.borrow_mut().retain(|shared| !shared.is_same(connection));
+        }
+        error.into_failure()
     }
 
-    /// A shared connection that takes a request, or a full one if all are full. One past its age is
-    /// replaced behind the scenes and serves until then; one that nobody used for long is not trusted.
-    fn current_shared(self: &Rc<Self>) -> Option<Shared<B>> {
-        let mut all = self.shared.borrow_mut();
-        all.retain(|shared| self.is_trusted(shared));
-        let shared = all.iter().find(|shared| !shared.is_full()).or(all.first())?;
-        if shared.born().elapsed() > self.config.max_age {
-            self.introduce();
-        }
-        shared.touch();
-        Some(shared.clone())
-    }
-
-    fn is_trusted(&self, shared: &Shared<B>) -> bool {
-        !shared.is_closed() && shared.last_use().elapsed() <= self.config.idle_timeout
-    }
-
-    /// The connection used last, if it is young and alive.
-    fn rested(&self) -> Option<Single<B>> {
-        loop {
-            let single = self.idle.borrow_mut().pop()?;
-            if self.is_usable(&single) {
-                return Some(single);
-            }
-        }
-    }
-
-    fn is_usable(&self, single: &Single<B>) -> bool {
-        single.is_ready()
-            && single.last_use().elapsed() <= self.config.idle_timeout
-            && single.born().elapsed() <= self.config.max_age
+    /// Which protocols to offer on a new connection.
+    fn alpn(&self) -> Alpn {
+        if self.requires_http1.get() { Alpn::Http1 } else { Alpn::Http2OrHttp1 }
     }
 
     /// Waits for the one connection that is being made for everybody, making it if nobody does.
-    async fn introduced(self: &Rc<Self>) -> Result<(), Failure> {
+    async fn connected(self: &Rc<Self>) -> Result<(), Failure> {
         let mut introduction = self.introduce();
         match introduction.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(Err(error))) => Err(error.clone().into()),
             Ok(_) => Ok(()),
-            Err(_) => Err(Failure::closed()),
+            Err(_) => Err(Failure::closed(1)),
         }
     }
 
@@ -249,23 +229,15 @@ impl<B: RequestContent> Pool<B> {
     }
 
     /// Takes a connection back after a response has ended on it.
-    fn rest(self: &Rc<Self>, single: Single<B>) {
-        single.touch();
-        if self.is_usable(&single) {
-            self.idle.borrow_mut().push(single);
+    fn put_back(self: &Rc<Self>, connection: Http1Conn<B>) {
+        connection.age().touch();
+        if connection.is_usable(&self.config) {
+            self.idle.borrow_mut().push(connection);
             self.reap();
         }
     }
 
-    /// Forgets all shared connections when one has died: where one is dead, its neighbours are likely
-    /// to be, and a second attempt must not meet another one. Requests on them go on.
-    fn retire(&self, dead: &Shared<B>) {
-        if dead.die() {
-            self.shared.borrow_mut().clear();
-        }
-    }
-
-    /// Closes connections that nobody has used for the idle time, so that the upstream need not.
+    /// Closes connections that were not used for the idle time, so that the upstream need not.
     fn reap(self: &Rc<Self>) {
         if self.reaping.replace(true) {
             return;
@@ -284,11 +256,16 @@ impl<B: RequestContent> Pool<B> {
         });
     }
 
-    /// Drops what is too old or closed, and returns how many connections are left at rest.
+    /// Drops what is too old or closed, and returns how many connections are left idle.
     fn purge(&self) -> usize {
-        self.idle.borrow_mut().retain(|single| self.is_usable(single));
+        self.idle.borrow_mut().retain(|connection| connection.is_usable(&self.config));
         let mut shared = self.shared.borrow_mut();
         shared.retain(|shared| self.is_trusted(shared));
         self.idle.borrow().len() + shared.len()
     }
+}
+
+/// The path and query of a request.
+fn target(uri: &Uri) -> PathAndQuery {
+    uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"))
 }

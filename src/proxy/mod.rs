@@ -11,6 +11,7 @@ pub mod fields;
 mod replay;
 mod request;
 mod response;
+mod retry;
 pub mod service;
 
 use std::time::Duration;

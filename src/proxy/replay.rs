@@ -1,4 +1,4 @@
-//! Sending a request again: its content on a tape, and the rule for when it may be played.
+//! The content of a request, kept so that the request can be sent again.
 //!
 //! Content streams. What has passed is also kept, up to a limit; beyond it the tape is thrown away,
 //! and with it the possibility to send the request again. The limit is a limit of memory too: kept
@@ -10,13 +10,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::answer::{Answer, Code};
 use crate::net::framing::Flaw;
-use crate::net::serve::{Content, ContentError};
-use crate::net::upstream::{self, Cause, Exposure, Failure, Provenance, RequestContent};
+use crate::net::serve::{Content, ContentError, LongRest};
 
 /// The content of one request.
 #[derive(Debug)]
@@ -63,6 +61,24 @@ impl<C: Body<Data = Bytes> + Unpin> Tape<C> {
             newest: 0,
             length,
         }))))
+    }
+}
+
+impl Tape {
+    /// The response has begun. What has not arrived of the content by then is read all the same, so that the
+    /// caller's connection can carry the next request.
+    ///
+    /// # Errors
+    ///
+    /// That would be too much: the response must announce that the connection closes.
+    pub(super) fn read_rest(&self) -> Result<(), LongRest> {
+        let Some(recording) = &self.0 else { return Ok(()) };
+        let mut recording = recording.borrow_mut();
+        if recording.state == State::Open && !recording.source.is_end_stream() {
+            recording.source.read_rest_when_dropped()
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -215,35 +231,6 @@ impl<C: Body<Data = Bytes, Error = ContentError> + Unpin> Body for Playback<C> {
             None => SizeHint::default(),
         }
     }
-}
-
-/// Whether a request that got no response may be sent once more: RFC 9110 §9.2.2, RFC 9112 §9.3.1.
-///
-/// What the upstream has certainly not processed may go again, whatever it is. What it may have
-/// processed goes again only if once or twice makes no difference, and only if it is the resting
-/// connection that was dead: a new one that dies over a request will do so again.
-pub(super) fn permits(method: &Method, failure: &Failure) -> bool {
-    if !matches!(failure.cause(), Cause::Closed(_)) {
-        return false;
-    }
-    match failure.exposure() {
-        Exposure::Unprocessed => true,
-        Exposure::Unanswered => {
-            method.is_idempotent() && failure.provenance() == Provenance::Reused
-        }
-        Exposure::Begun => false,
-    }
-}
-
-/// Whether a response is the last word of a resting connection, said before the request arrived: a
-/// server that gives one up may announce it with a 408 (RFC 9110 §15.5.9).
-pub(super) fn is_farewell<B: RequestContent>(
-    method: &Method,
-    response: &Response<upstream::Content<B>>,
-) -> bool {
-    response.status() == StatusCode::REQUEST_TIMEOUT
-        && response.body().provenance() == Provenance::Reused
-        && method.is_idempotent()
 }
 
 #[cfg(test)]

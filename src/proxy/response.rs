@@ -4,7 +4,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, LOCATION, VIA};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, LOCATION, VIA,
+};
 use http::{HeaderMap, Response, StatusCode, Uri, Version};
 use http_body::{Frame, SizeHint};
 
@@ -14,7 +16,7 @@ use super::replay::Playback;
 use super::request::via;
 use crate::answer::{Answer, Code};
 use crate::net::origin::Origin;
-use crate::net::upstream;
+use crate::net::upstream::{self, ContentError};
 
 /// The content of a response of the upstream.
 pub(super) type Content = upstream::Content<Playback>;
@@ -24,6 +26,8 @@ pub(super) type Content = upstream::Content<Playback>;
 pub(super) struct Body {
     source: Source,
     nominations: Nominations,
+    /// The content has broken off, and the caller has not been told yet.
+    broken: Option<ContentError>,
     /// Ends with the content; answers that are not the proxy's have none.
     entry: Option<Entry>,
 }
@@ -48,6 +52,7 @@ impl Body {
         response.map(|content| Self {
             source: told.map_or(Source::Upstream(content), Source::Told),
             nominations,
+            broken: None,
             entry: Some(entry),
         })
     }
@@ -60,24 +65,37 @@ impl Body {
 impl From<Bytes> for Body {
     fn from(content: Bytes) -> Self {
         let source = Source::Own(Some(content));
-        Self { source, nominations: Nominations::None, entry: None }
+        Self { source, nominations: Nominations::None, broken: None, entry: None }
     }
 }
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = ContentError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         let frame = match &mut self.source {
             Source::Upstream(content) => Pin::new(content).poll_frame(cx),
             Source::Own(content) => Poll::Ready(content.take().map(|data| Ok(Frame::data(data)))),
             Source::Told(_) => Poll::Ready(None),
         };
-        let Poll::Ready(Some(Ok(frame))) = frame else { return frame };
+        let frame = match frame {
+            Poll::Ready(Some(Ok(frame))) => frame,
+            Poll::Ready(Some(Err(error))) => {
+                // hyper drops what it has not written when content fails, the head included, and some clients
+                // repeat a POST whose connection ends without a byte. It writes while content is pending.
+                self.broken = Some(error);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            other => return other,
+        };
         if let (Some(data), Some(entry)) = (frame.data_ref(), &mut self.entry) {
             entry.sent(data.len());
         }
@@ -121,6 +139,13 @@ fn told_length(fields: &HeaderMap) -> Option<u64> {
 pub(super) struct Cleaned {
     pub(super) response: Response<Content>,
     nominations: Nominations,
+}
+
+impl Cleaned {
+    /// Tells the caller that its connection closes after this response (RFC 9112 §9.6).
+    pub(super) fn announce_close(&mut self) {
+        self.response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
 }
 
 /// Cleans the fields in place; the content is left alone.

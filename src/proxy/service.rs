@@ -20,16 +20,17 @@ use http::{HeaderMap, HeaderName, Request, Response, StatusCode, request};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 use tokio::task::spawn_local;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::Config;
 use super::access::Entry;
 use super::cover::cover;
 use super::echo::Lookout;
 use super::fields::passes_in_requests;
-use super::replay::{self, Playback, Tape};
+use super::replay::{Playback, Tape};
 use super::request::Outbound;
 use super::response::{self, Body, Cleaned, cleaned, tell_not_replayed};
+use super::retry::Retries;
 use crate::account::Account;
 use crate::answer::pages::preflight;
 use crate::answer::{Answer, Code};
@@ -147,7 +148,11 @@ impl Proxy {
         let outbound = Outbound::of(head)?;
         let tape = Tape::of(content, self.config.replay_limit);
         let response = self.authorised(&outbound, &tape, bearer, entry).await?;
-        cleaned(response, self.pool.origin())
+        let mut cleaned = cleaned(response, self.pool.origin())?;
+        if tape.read_rest().is_err() {
+            cleaned.announce_close();
+        }
+        Ok(cleaned)
     }
 
     /// The token to use: one atomic load, unless an exchange is on the wire.
@@ -227,35 +232,39 @@ impl Proxy {
         spawn_local(async move { current.rejected(&bearer).await });
     }
 
-    /// Sends the request, and once more if a connection died over it and that is allowed.
+    /// Sends the request, and again where no response came and that is allowed.
     async fn send(
         &self,
         outbound: &Outbound,
         tape: &Tape,
         bearer: &Bearer,
     ) -> Result<Response<response::Content>, Answer> {
-        let freshness = match outbound.method().is_idempotent() {
+        let method = outbound.method();
+        let mut freshness = match method.is_idempotent() {
             true if tape.fits() => Freshness::Any,
             // It could not be sent again, so it must not meet a connection that has died at rest.
             true => Freshness::New,
             false => Freshness::Checked,
         };
-        let request = outbound.carrying(bearer, tape);
-        let first = self.pool.forward(request, freshness).await;
-        let is_whole = tape.failure().is_none() && tape.is_whole();
-        match first {
-            Ok(response) if !is_whole || !replay::is_farewell(outbound.method(), &response) => {
-                return Ok(response);
+        let mut retries = Retries::new();
+        loop {
+            let sent = self.pool.forward(outbound.carrying(bearer, tape), freshness).await;
+            let is_kept = tape.failure().is_none() && tape.is_whole();
+            let retry = match &sent {
+                _ if !is_kept => None,
+                Ok(response) => retries.after_response(method, response),
+                Err(failure) => retries.after(method, failure),
+            };
+            let Some(retry) = retry else {
+                return sent.map_err(|failure| failed(tape, &failure));
+            };
+            drop(sent);
+            self.counters.replayed();
+            if !retry.pause.is_zero() {
+                sleep(retry.pause).await;
             }
-            Err(failure) if !is_whole || !replay::permits(outbound.method(), &failure) => {
-                return Err(failed(tape, &failure));
-            }
-            Ok(_) | Err(_) => {}
+            freshness = retry.freshness;
         }
-        self.counters.replayed();
-        let request = outbound.carrying(bearer, tape);
-        let again = self.pool.forward(request, Freshness::New).await;
-        again.map_err(|failure| failed(tape, &failure))
     }
 }
 

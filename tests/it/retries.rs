@@ -337,8 +337,8 @@ enum Finish {
     GoAwayBefore,
     /// … the second one may have been served, but there is no answer.
     GoAwayAfter,
-    /// The connection ends because of a fault of ours.
-    GoAwayFault,
+    /// The connection ends with an error code; the first request was the last one that it served.
+    GoAwayError,
 }
 
 impl Finish {
@@ -350,12 +350,12 @@ impl Finish {
         Self::Refused,
         Self::GoAwayBefore,
         Self::GoAwayAfter,
-        Self::GoAwayFault,
+        Self::GoAwayError,
     ];
 
     /// Whether the upstream says for sure that it has not processed the second request.
     fn is_refusal(self) -> bool {
-        matches!(self, Self::Refused | Self::GoAwayBefore)
+        matches!(self, Self::Refused | Self::GoAwayBefore | Self::GoAwayError)
     }
 }
 
@@ -420,7 +420,7 @@ async fn finish<S: Line>(stream: S, finish: Finish, processed: Arc<AtomicUsize>)
         Finish::Refused => frame(RST_STREAM, 0, second, &[0, 0, 0, REFUSED_STREAM]),
         Finish::GoAwayBefore => go_away(first, NO_ERROR),
         Finish::GoAwayAfter => go_away(second, NO_ERROR),
-        Finish::GoAwayFault => go_away(first, ENHANCE_YOUR_CALM),
+        Finish::GoAwayError => go_away(first, ENHANCE_YOUR_CALM),
         Finish::Reset => return wire.stream().tcp().set_zero_linger().unwrap(),
         Finish::Close | Finish::IdleClose | Finish::IdleGoAway => Vec::new(),
     };

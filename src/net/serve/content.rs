@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep, timeout};
 
 use crate::net::framing::Flaw;
 use crate::telemetry::Counters;
@@ -18,12 +20,14 @@ use crate::telemetry::Counters;
 /// is not the caller's fault.
 #[derive(Debug)]
 pub struct Content {
-    incoming: Incoming,
+    /// Taken when it is dropped.
+    incoming: Option<Incoming>,
     longest_pause: Duration,
     /// Made when the first pause begins: most content is there at once.
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
     ended: bool,
+    reads_rest: bool,
     leftover: Arc<Leftover>,
     counters: Arc<Counters>,
 }
@@ -46,6 +50,13 @@ impl Leftover {
         self.0.load(Ordering::Relaxed)
     }
 }
+
+/// More content is left than is worth reading for nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LongRest;
+
+/// Bytes of unwanted content that are read to keep a connection: a new one costs a local caller less.
+const LONGEST_REST: u64 = 64 << 10;
 
 /// Why content did not arrive whole.
 #[derive(Debug, thiserror::Error)]
@@ -74,8 +85,29 @@ impl Content {
         leftover: Arc<Leftover>,
         counters: Arc<Counters>,
     ) -> Self {
-        let (timer, waiting, ended) = (None, false, false);
-        Self { incoming, longest_pause, timer, waiting, ended, leftover, counters }
+        Self {
+            incoming: Some(incoming),
+            longest_pause,
+            timer: None,
+            waiting: false,
+            ended: false,
+            reads_rest: false,
+            leftover,
+            counters,
+        }
+    }
+
+    /// The response has begun before the content has ended. From now on, dropping this reads the rest, so that
+    /// the connection can carry the next request.
+    ///
+    /// # Errors
+    ///
+    /// The rest is long, or of unknown length: the response must announce that the connection closes after it
+    /// (RFC 9112 §9.6).
+    pub fn read_rest_when_dropped(&mut self) -> Result<(), LongRest> {
+        let rest = self.size_hint().exact();
+        self.reads_rest = rest.is_some_and(|rest| rest <= LONGEST_REST);
+        if self.reads_rest { Ok(()) } else { Err(LongRest) }
     }
 
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -101,7 +133,8 @@ impl Body for Content {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) else {
             ready!(self.poll_pause(cx));
             return Poll::Ready(Some(Err(ContentError::Paused)));
         };
@@ -114,18 +147,33 @@ impl Body for Content {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.incoming.as_ref().is_none_or(Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.incoming.as_ref().map(Incoming::size_hint).unwrap_or_default()
     }
 }
 
 impl Drop for Content {
     fn drop(&mut self) {
-        if !self.ended && !self.incoming.is_end_stream() {
-            self.leftover.leave();
+        if self.ended || self.is_end_stream() {
+            return;
         }
+        match (self.reads_rest, self.incoming.take(), Handle::try_current()) {
+            (true, Some(incoming), Ok(runtime)) => {
+                let (leftover, longest_pause) = (Arc::clone(&self.leftover), self.longest_pause);
+                runtime.spawn(read_rest(incoming, longest_pause, leftover));
+            }
+            _ => self.leftover.leave(),
+        }
+    }
+}
+
+/// Reads content that nobody wants, within the time that a caller has for one pause.
+async fn read_rest(mut incoming: Incoming, limit: Duration, leftover: Arc<Leftover>) {
+    let rest = async { while let Some(Ok(_)) = incoming.frame().await {} };
+    if timeout(limit, rest).await.is_err() || !incoming.is_end_stream() {
+        leftover.leave();
     }
 }

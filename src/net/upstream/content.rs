@@ -8,9 +8,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::connection::{Single, Stream};
 use super::failure::Provenance;
-use super::lease::give_back;
+use super::http1::Http1Conn;
+use super::http2::ResponseStream;
 use super::{Pool, RequestContent};
 
 /// Content as it arrives. Its end gives an HTTP/1.1 connection back to the pool; dropping it before
@@ -18,37 +18,45 @@ use super::{Pool, RequestContent};
 /// HTTP/2 dropping it resets the stream.
 #[derive(Debug)]
 pub struct Content<B> {
-    incoming: Incoming,
-    held: Held<B>,
+    source: Source<B>,
     provenance: Provenance,
 }
 
-/// What lasts as long as the content.
 #[derive(Debug)]
-enum Held<B> {
-    Nothing,
-    /// The HTTP/1.1 connection, and where it goes afterwards.
-    Single(Rc<Pool<B>>, Single<B>),
-    /// The place on an HTTP/2 connection.
-    Stream {
-        _stream: Stream,
-    },
+enum Source<B> {
+    /// The content, and the connection with the pool that it goes back to.
+    Http1(Incoming, Option<(Rc<Pool<B>>, Http1Conn<B>)>),
+    Http2(ResponseStream),
+}
+
+/// Why content ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    /// Over HTTP/1.1.
+    #[error(transparent)]
+    Http1(#[from] hyper::Error),
+    /// Over HTTP/2.
+    #[error(transparent)]
+    Http2(#[from] h2::Error),
 }
 
 impl<B: RequestContent> Content<B> {
-    pub(super) fn on_single(
+    pub(super) fn http1(
         incoming: Incoming,
         pool: Rc<Pool<B>>,
-        single: Single<B>,
+        connection: Http1Conn<B>,
         provenance: Provenance,
     ) -> Self {
-        let mut content = Self { incoming, held: Held::Single(pool, single), provenance };
-        content.release_at_end();
+        let source = Source::Http1(incoming, Some((pool, connection)));
+        let mut content = Self { source, provenance };
+        if content.is_end_stream() {
+            content.give_back();
+        }
         content
     }
 
-    pub(super) fn on_shared(incoming: Incoming, stream: Stream, provenance: Provenance) -> Self {
-        Self { incoming, held: Held::Stream { _stream: stream }, provenance }
+    pub(super) fn http2(stream: ResponseStream, provenance: Provenance) -> Self {
+        Self { source: Source::Http2(stream), provenance }
     }
 
     /// Whether the connection had served before.
@@ -56,42 +64,53 @@ impl<B: RequestContent> Content<B> {
         self.provenance
     }
 
-    fn release_at_end(&mut self) {
-        if self.incoming.is_end_stream() {
-            self.release();
-        }
-    }
-
-    fn release(&mut self) {
-        if let Held::Single(pool, single) = std::mem::replace(&mut self.held, Held::Nothing) {
-            give_back(pool, single);
+    fn give_back(&mut self) {
+        if let Source::Http1(_, held) = &mut self.source
+            && let Some((pool, connection)) = held.take()
+        {
+            connection.give_back(pool);
         }
     }
 }
 
 impl<B: RequestContent> Body for Content<B> {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = ContentError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
+    ) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
+        let frame = match &mut self.source {
+            Source::Http2(stream) => {
+                return Pin::new(stream).poll_frame(cx).map_err(ContentError::Http2);
+            }
+            Source::Http1(incoming, _) => Pin::new(incoming).poll_frame(cx),
+        };
         match &frame {
-            Poll::Ready(None) => self.release(),
-            Poll::Ready(Some(Ok(_))) => self.release_at_end(),
-            Poll::Ready(Some(Err(_))) => self.held = Held::Nothing,
-            Poll::Pending => {}
+            Poll::Ready(None) => self.give_back(),
+            Poll::Ready(Some(Ok(_))) if self.is_end_stream() => self.give_back(),
+            Poll::Ready(Some(Err(_))) => {
+                if let Source::Http1(_, held) = &mut self.source {
+                    *held = None;
+                }
+            }
+            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
         }
-        frame
+        frame.map_err(ContentError::Http1)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        match &self.source {
+            Source::Http1(incoming, _) => incoming.is_end_stream(),
+            Source::Http2(stream) => stream.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match &self.source {
+            Source::Http1(incoming, _) => incoming.size_hint(),
+            Source::Http2(stream) => stream.size_hint(),
+        }
     }
 }

@@ -13,6 +13,7 @@ pub struct Failure {
     cause: Cause,
     provenance: Provenance,
     exposure: Exposure,
+    may_retry_at_once: bool,
 }
 
 /// What went wrong.
@@ -44,8 +45,10 @@ pub enum Provenance {
 /// What the upstream can have seen of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exposure {
-    /// Nothing, or it has said that it did nothing (RFC 9113 §8.7).
+    /// Nothing: not a byte was sent.
     Unprocessed,
+    /// The upstream has said that it did nothing (RFC 9113 §8.7).
+    Refused,
     /// It was sent, at least in part, and not a byte came back.
     Unanswered,
     /// A response had begun.
@@ -53,6 +56,15 @@ pub enum Exposure {
 }
 
 impl Failure {
+    pub(super) fn new(cause: Cause, provenance: Provenance, exposure: Exposure) -> Self {
+        Self { cause, provenance, exposure, may_retry_at_once: false }
+    }
+
+    /// Notes that other requests were served on the connection: the next attempt need not pause.
+    pub(super) fn retry_at_once(self) -> Self {
+        Self { may_retry_at_once: true, ..self }
+    }
+
     /// What went wrong.
     pub fn cause(&self) -> &Cause {
         &self.cause
@@ -68,32 +80,35 @@ impl Failure {
         self.exposure
     }
 
-    pub(super) fn of(error: &hyper::Error, provenance: Provenance, exposure: Exposure) -> Self {
-        let exposure = if is_refusal(error) { Exposure::Unprocessed } else { exposure };
-        Self { cause: cause(error), provenance, exposure }
+    /// Returns true if the upstream refused the request because it was busy with others, so that a pause
+    /// before the next attempt would help nobody.
+    pub fn may_retry_at_once(&self) -> bool {
+        self.may_retry_at_once
+    }
+
+    pub(super) fn http1(error: &hyper::Error, provenance: Provenance, exposure: Exposure) -> Self {
+        Self::new(cause(error), provenance, exposure)
     }
 
     pub(super) fn timeout(provenance: Provenance) -> Self {
-        Self { cause: Cause::Timeout, provenance, exposure: Exposure::Unanswered }
+        Self::new(Cause::Timeout, provenance, Exposure::Unanswered)
     }
 
-    /// A connection that ended before anything was sent on it.
-    pub(super) fn closed() -> Self {
-        Self {
-            cause: Cause::Closed("again and again".to_owned()),
-            provenance: Provenance::New,
-            exposure: Exposure::Unprocessed,
-        }
+    /// No connection took the request in time.
+    pub(super) fn no_capacity() -> Self {
+        Self::new(Cause::Timeout, Provenance::New, Exposure::Unprocessed)
+    }
+
+    /// Connections ended one after the other before anything could be sent on them.
+    pub(super) fn closed(connections: usize) -> Self {
+        let reason = format!("{connections} connections in a row");
+        Self::new(Cause::Closed(reason), Provenance::New, Exposure::Unprocessed)
     }
 }
 
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
-        Self {
-            cause: Cause::Connect(error),
-            provenance: Provenance::New,
-            exposure: Exposure::Unprocessed,
-        }
+        Self::new(Cause::Connect(error), Provenance::New, Exposure::Unprocessed)
     }
 }
 
@@ -110,7 +125,9 @@ impl From<&Failure> for Answer {
             (Cause::Protocol(reason), _) => {
                 answer.message(format!("The upstream's answer could not be understood: {reason}."))
             }
-            (_, Exposure::Unprocessed) => answer.hint("Nothing was processed: repeat the request."),
+            (_, Exposure::Unprocessed | Exposure::Refused) => {
+                answer.hint("Nothing was processed: repeat the request.")
+            }
             _ => answer,
         }
     }
@@ -118,45 +135,11 @@ impl From<&Failure> for Answer {
 
 fn cause(error: &hyper::Error) -> Cause {
     let reason = innermost(error).to_string();
-    if Flaw::behind(error).is_some()
-        || error.is_parse()
-        || h2_error(error).is_some_and(is_violation)
-    {
+    if Flaw::behind(error).is_some() || error.is_parse() {
         Cause::Protocol(reason)
     } else {
         Cause::Closed(reason)
     }
-}
-
-/// The upstream has broken the rules of HTTP/2. That our own side has had enough of a connection
-/// says nothing about the answer.
-fn is_violation(error: &h2::Error) -> bool {
-    let has_enough = matches!(
-        error.reason(),
-        Some(h2::Reason::ENHANCE_YOUR_CALM | h2::Reason::NO_ERROR | h2::Reason::CANCEL)
-    );
-    error.is_library() && !error.is_io() && !has_enough
-}
-
-/// RFC 9113 §8.7: the upstream says that it has not touched the request. A connection that is being
-/// closed in good order says so of every stream beyond its last one.
-fn is_refusal(error: &hyper::Error) -> bool {
-    h2_error(error).is_some_and(|h2| {
-        h2.is_remote()
-            && ((h2.is_reset() && h2.reason() == Some(h2::Reason::REFUSED_STREAM))
-                || (h2.is_go_away() && h2.reason() == Some(h2::Reason::NO_ERROR)))
-    })
-}
-
-/// Whether one exchange has failed and the others on its connection go on: its stream was reset, by
-/// either side, or its content could not be sent. A stream that was refused is different: the
-/// upstream will refuse the next one too.
-pub(super) fn is_of_one_stream(error: &hyper::Error) -> bool {
-    !is_refusal(error) && (error.is_user() || h2_error(error).is_some_and(h2::Error::is_reset))
-}
-
-fn h2_error(error: &hyper::Error) -> Option<&h2::Error> {
-    error.source().and_then(|source| source.downcast_ref::<h2::Error>())
 }
 
 fn innermost(error: &hyper::Error) -> &dyn Error {

@@ -1,4 +1,4 @@
-//! How far a request has got, so that the wait for its response starts when it is sent.
+//! Measures the wait for a response from the moment that the request is sent.
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};
@@ -11,9 +11,25 @@ use http::Request;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, error::Elapsed, timeout_at};
 
-/// When the upstream last took some of the content.
+/// How far the content of a request has come.
 #[derive(Debug)]
-pub(super) struct Progress(Cell<Instant>);
+pub(super) struct Progress {
+    /// When the upstream last took some of the content.
+    last: Cell<Instant>,
+    /// The upstream would take more, and the caller has not sent it. The caller's own limit counts then.
+    awaits_caller: Cell<bool>,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { last: Cell::new(Instant::now()), awaits_caller: Cell::new(false) }
+    }
+
+    /// When the wait ends that is measured from the last progress; `None` while the caller holds it up.
+    fn deadline(&self, limit: Duration) -> Option<Instant> {
+        (!self.awaits_caller.get()).then(|| self.last.get() + limit)
+    }
+}
 
 /// Content on its way out.
 #[derive(Debug)]
@@ -25,8 +41,7 @@ pub(super) struct Outgoing<B> {
 
 impl<B: Body> Outgoing<B> {
     pub(super) fn wrap(request: Request<B>) -> (Request<Self>, Option<Rc<Progress>>) {
-        let progress =
-            (!request.body().is_end_stream()).then(|| Rc::new(Progress(Cell::new(Instant::now()))));
+        let progress = (!request.body().is_end_stream()).then(|| Rc::new(Progress::new()));
         let kept = progress.clone();
         (request.map(|content| Self { content, progress }), kept)
     }
@@ -41,8 +56,11 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Outgoing<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let frame = Pin::new(&mut self.content).poll_frame(cx);
-        if let (Poll::Ready(_), Some(progress)) = (&frame, &self.progress) {
-            progress.0.set(Instant::now());
+        if let Some(progress) = &self.progress {
+            progress.awaits_caller.set(frame.is_pending());
+            if frame.is_ready() {
+                progress.last.set(Instant::now());
+            }
         }
         frame
     }
@@ -56,7 +74,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Outgoing<B> {
     }
 }
 
-/// Waits for a response, at most `limit` after the last progress of its request.
+/// Waits for a response, at most `limit` after the last progress of its request, and without a limit while
+/// the caller holds the request up.
 pub(super) async fn awaited<F: Future>(
     response: F,
     progress: Option<&Progress>,
@@ -68,8 +87,12 @@ pub(super) async fn awaited<F: Future>(
         match timeout_at(deadline, response.as_mut()).await {
             Ok(output) => return Ok(output),
             Err(elapsed) => {
-                let later = progress.map(|progress| progress.0.get() + limit);
-                deadline = later.filter(|later| *later > deadline).ok_or(elapsed)?;
+                let Some(progress) = progress else { return Err(elapsed) };
+                let later = progress.deadline(limit).unwrap_or_else(|| Instant::now() + limit);
+                if later <= deadline {
+                    return Err(elapsed);
+                }
+                deadline = later;
             }
         }
     }
@@ -83,11 +106,11 @@ mod tests {
     async fn the_wait_starts_when_the_request_is_sent() {
         let limit = Duration::from_secs(60);
         let began = Instant::now();
-        let progress = Rc::new(Progress(Cell::new(began)));
+        let progress = Rc::new(Progress::new());
         let upload = async {
             for _ in 0..10 {
                 tokio::time::sleep(Duration::from_secs(50)).await;
-                progress.0.set(Instant::now());
+                progress.last.set(Instant::now());
             }
         };
         let wait = awaited(std::future::pending::<()>(), Some(&progress), limit);
@@ -102,5 +125,22 @@ mod tests {
         let limit = Duration::from_secs(60);
         assert!(awaited(std::future::pending::<()>(), None, limit).await.is_err());
         assert_eq!(began.elapsed(), limit);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_of_the_caller_is_not_a_wait_for_the_upstream() {
+        let began = Instant::now();
+        let limit = Duration::from_secs(2);
+        let progress = Rc::new(Progress::new());
+        let upload = async {
+            progress.awaits_caller.set(true);
+            tokio::time::sleep(Duration::from_secs(25)).await;
+            progress.awaits_caller.set(false);
+            progress.last.set(Instant::now());
+        };
+        let wait = awaited(std::future::pending::<()>(), Some(&progress), limit);
+        let (late, ()) = tokio::join!(wait, upload);
+        assert!(late.is_err());
+        assert_eq!(began.elapsed(), Duration::from_secs(27));
     }
 }

@@ -1,0 +1,195 @@
+//! Opens HTTP/2 on a connection, and the task that drives it.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::{Builder, Connection};
+use h2::{Ping, PingPong, Reason};
+use tokio::task::spawn_local;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::counting_io::{CountingIo, IoCounts};
+use super::{Http2Conn, LIMIT_NOT_KNOWN, State};
+use crate::net::connect::Stream;
+use crate::net::upstream::MAX_RESPONSE_HEAD;
+use crate::net::upstream::conn_age::ConnAge;
+use crate::net::upstream::counted::Counted;
+use crate::net::upstream::signal::Signal;
+
+/// Starts HTTP/2 on a new connection and a task that drives it until it ends.
+///
+/// `assumed` is the number of streams to use at a time until the upstream announces its limit; `capacity` is
+/// told when the limit changes, a stream ends or the connection does.
+pub(in crate::net::upstream) async fn connect(
+    stream: Stream,
+    assumed: usize,
+    capacity: &Rc<Signal>,
+    counted: Counted,
+) -> Result<Http2Conn, h2::Error> {
+    let counts = Rc::<IoCounts>::default();
+    let io = CountingIo::new(stream, Rc::clone(&counts));
+    let (sender, mut connection) = Builder::new()
+        .enable_push(false)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        // Callers that leave cost a reset each, and what the upstream had sent ahead arrives afterwards. By
+        // default h2 takes a thousand such frames for an attack and ends the connection under everybody
+        // else's requests.
+        .max_local_error_reset_streams(None)
+        .max_concurrent_reset_streams(REMEMBERED_RESETS)
+        .initial_max_send_streams(LIMIT_NOT_KNOWN)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_header_list_size(MAX_RESPONSE_HEAD as u32)
+        .handshake(io)
+        .await?;
+    let pings = connection.ping_pong().map(|pings| Pings::new(pings, Rc::clone(&counts)));
+    let state = Rc::new(State {
+        sender: RefCell::new(sender),
+        age: ConnAge::new(),
+        counts,
+        streams: Cell::new(0),
+        assumed,
+        ceiling: Cell::new(usize::MAX),
+        retired: Cell::new(false),
+        requires_http1: Cell::new(false),
+        capacity: Rc::clone(capacity),
+    });
+    let driver = Driver {
+        connection,
+        pings,
+        limit: LIMIT_NOT_KNOWN,
+        is_closed: false,
+        capacity: Rc::clone(capacity),
+        state: Rc::downgrade(&state),
+        _counted: counted,
+    };
+    spawn_local(driver.run());
+    Ok(Http2Conn(state))
+}
+
+/// What the upstream may send ahead on one stream, and so the memory that a slow caller can cost:
+/// 1.3 MB/s at a round trip of 100 ms.
+const STREAM_WINDOW: u32 = 128 << 10;
+
+/// What it may send ahead on all streams together: the windows of 8,192 streams, more than there are
+/// connections of callers. If it were less, a few callers that stop reading would use it up, and nothing
+/// would arrive for anybody else.
+const CONNECTION_WINDOW: u32 = 8_192 * STREAM_WINDOW;
+
+/// Streams that were reset a moment ago and whose late frames are ignored.
+const REMEMBERED_RESETS: usize = 1_024;
+
+/// Bytes of request content buffered for each stream.
+const SEND_BUFFER: usize = 64 << 10;
+
+/// A connection from which nothing has arrived for so long is pinged, …
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+
+/// … and given up when no answer comes for so long.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+struct Driver {
+    connection: Connection<CountingIo, Bytes>,
+    pings: Option<Pings>,
+    /// The stream limit seen last.
+    limit: usize,
+    /// The connection has been seen to take no further requests.
+    is_closed: bool,
+    capacity: Rc<Signal>,
+    /// Weak, because the connection ends when nothing else refers to it any more.
+    state: Weak<State>,
+    _counted: Counted,
+}
+
+impl Driver {
+    async fn run(mut self) {
+        if let Err(error) = poll_fn(|cx| self.poll(cx)).await {
+            tracing::debug!(%error, "an upstream connection ended");
+            // Noted before the streams learn of the end: their tasks are polled after this one.
+            if error.is_remote()
+                && error.reason() == Some(Reason::HTTP_1_1_REQUIRED)
+                && let Some(state) = self.state.upgrade()
+            {
+                state.requires_http1.set(true);
+            }
+        }
+        let capacity = Rc::clone(&self.capacity);
+        drop(self);
+        capacity.notify_all();
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        if let Some(pings) = &mut self.pings
+            && pings.poll_dead(cx)
+        {
+            return Poll::Ready(Ok(()));
+        }
+        let polled = Pin::new(&mut self.connection).poll(cx);
+        let limit = self.connection.max_concurrent_send_streams();
+        let has_closed =
+            !self.is_closed && self.state.upgrade().is_some_and(|state| state.is_closed());
+        if limit != self.limit || has_closed {
+            self.limit = limit;
+            self.is_closed |= has_closed;
+            self.capacity.notify_all();
+        }
+        polled
+    }
+}
+
+/// Finds out that the upstream has gone without a word.
+struct Pings {
+    pings: PingPong,
+    counts: Rc<IoCounts>,
+    /// What had been read at the last tick.
+    seen: u64,
+    timer: Interval,
+    /// A ping was sent, so the timer ticks for its answer.
+    waiting: bool,
+}
+
+impl Pings {
+    fn new(pings: PingPong, counts: Rc<IoCounts>) -> Self {
+        Self { pings, counts, seen: 0, timer: every(PING_INTERVAL), waiting: false }
+    }
+
+    /// Returns true once the upstream has not answered a ping in time. Whatever arrives is a sign of life.
+    fn poll_dead(&mut self, cx: &mut Context<'_>) -> bool {
+        // Its answer needs no look: it has been read, which is what counts.
+        while self.pings.poll_pong(cx).is_ready() && self.waiting {
+            self.rest();
+        }
+        while self.timer.poll_tick(cx).is_ready() {
+            let read = self.counts.read();
+            let was_silent = std::mem::replace(&mut self.seen, read) == read;
+            match (was_silent, self.waiting) {
+                (true, true) => return true,
+                (true, false) if self.pings.send_ping(Ping::opaque()).is_ok() => {
+                    self.waiting = true;
+                    self.timer = every(PING_TIMEOUT);
+                }
+                (_, true) => self.rest(),
+                (_, false) => {}
+            }
+        }
+        false
+    }
+
+    fn rest(&mut self) {
+        self.waiting = false;
+        self.timer = every(PING_INTERVAL);
+    }
+}
+
+/// Ticks after each `period`, the first time after one.
+fn every(period: Duration) -> Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval.reset();
+    interval
+}

@@ -1,0 +1,88 @@
+//! Decides whether a request that got no response is sent again, and when.
+//!
+//! Two kinds are told apart. A connection that died while it was idle costs at most one further attempt, and
+//! only where the upstream cannot have acted twice. A request that the upstream refused unread (RFC 9113 §8.7)
+//! is sent again whatever its method, until a time is over: it was never processed, and the upstream only
+//! asks for another moment or another connection.
+
+use std::time::Duration;
+
+use http::{Method, Response, StatusCode};
+
+use crate::net::upstream::{self, Cause, Exposure, Failure, Freshness, Provenance, RequestContent};
+
+/// The further attempts of one request.
+#[derive(Debug)]
+pub(super) struct Retries {
+    /// A connection has died over the request.
+    met_dead_connection: bool,
+    next_pause: Duration,
+    paused: Duration,
+}
+
+/// When to send a request again, and on which connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Retry {
+    pub(super) pause: Duration,
+    pub(super) freshness: Freshness,
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// How long a request is kept away from an upstream that refuses it and serves no other one, in all.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Retries {
+    pub(super) fn new() -> Self {
+        Self { met_dead_connection: false, next_pause: FIRST_PAUSE, paused: Duration::ZERO }
+    }
+
+    /// Returns when to send a request again whose content is still here, or `None` if it must not be, or no
+    /// more.
+    pub(super) fn after(&mut self, method: &Method, failure: &Failure) -> Option<Retry> {
+        if !matches!(failure.cause(), Cause::Closed(_)) {
+            return None;
+        }
+        match failure.exposure() {
+            Exposure::Refused if failure.may_retry_at_once() => {
+                Some(Retry { pause: Duration::ZERO, freshness: Freshness::Checked })
+            }
+            Exposure::Refused => self.pause(),
+            Exposure::Unprocessed => self.dead_connection(),
+            // RFC 9110 §9.2.2, RFC 9112 §9.3.1: only if once or twice makes no difference, and only if an
+            // idle connection was dead: a new one that dies over a request will do so again.
+            Exposure::Unanswered
+                if method.is_idempotent() && failure.provenance() == Provenance::Reused =>
+            {
+                self.dead_connection()
+            }
+            Exposure::Unanswered | Exposure::Begun => None,
+        }
+    }
+
+    /// Returns when to send a request again that was answered with a 408. A server may announce with it that
+    /// it closes an idle connection, before the request arrived (RFC 9110 §15.5.9).
+    pub(super) fn after_response<B: RequestContent>(
+        &mut self,
+        method: &Method,
+        response: &Response<upstream::Content<B>>,
+    ) -> Option<Retry> {
+        let announces_close = response.status() == StatusCode::REQUEST_TIMEOUT
+            && response.body().provenance() == Provenance::Reused
+            && method.is_idempotent();
+        if announces_close { self.dead_connection() } else { None }
+    }
+
+    fn dead_connection(&mut self) -> Option<Retry> {
+        let is_first = !std::mem::replace(&mut self.met_dead_connection, true);
+        is_first.then_some(Retry { pause: Duration::ZERO, freshness: Freshness::New })
+    }
+
+    fn pause(&mut self) -> Option<Retry> {
+        let pause = self.next_pause;
+        self.paused += pause;
+        self.next_pause = (pause * 2).min(LONGEST_PAUSE);
+        (self.paused <= PATIENCE).then_some(Retry { pause, freshness: Freshness::Checked })
+    }
+}
