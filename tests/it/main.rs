@@ -19,6 +19,7 @@ mod fields;
 mod framing;
 mod guard;
 mod health;
+mod http2;
 mod limits;
 mod log;
 mod metrics;

@@ -12,6 +12,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 use tokio_rustls::server::TlsStream;
 
+use super::support::frames::{
+    Arrived, END_STREAM, ENHANCE_YOUR_CALM, Frames, NO_ERROR, REFUSED_STREAM, STATUS_200,
+};
 use super::support::{Certificate, Proxy, Upstream, Wire, soon};
 
 /// Requests of each method at each stage.
@@ -359,76 +362,35 @@ impl Finish {
     }
 }
 
-/// Frames of RFC 9113.
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-
-/// Error codes of RFC 9113 §7.
-const NO_ERROR: u8 = 0;
-const REFUSED_STREAM: u8 = 7;
-const ENHANCE_YOUR_CALM: u8 = 11;
-
-fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(payload.len()).unwrap();
-    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
-}
-
-/// The number of the stream of the next request that has arrived whole.
-async fn next_request<S: Line>(wire: &mut Wire<S>) -> Option<u8> {
-    loop {
-        let head = wire.take(9).await?;
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        wire.take(usize::try_from(length).unwrap()).await?;
-        let (kind, flags, stream) = (head[3], head[4], head[8]);
-        if kind <= HEADERS && flags & END_STREAM != 0 {
-            return Some(stream);
-        }
-    }
-}
-
 /// Answers one request and lets the second one meet its end. Counts those that it may have processed.
-async fn finish<S: Line>(stream: S, finish: Finish, processed: Arc<AtomicUsize>) {
-    let mut wire = Wire::new(stream);
-    if wire.take(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len()).await.is_none() {
-        return;
-    }
-    wire.write(frame(SETTINGS, 0, 0, &[])).await;
-    wire.write(frame(SETTINGS, 1, 0, &[])).await;
-    let Some(first) = next_request(&mut wire).await else { return };
+async fn finish(stream: TlsStream<TcpStream>, finish: Finish, processed: Arc<AtomicUsize>) {
+    let mut frames = Frames::start(stream, &[]).await;
+    let Some(Arrived { stream: first, .. }) = frames.request().await else { return };
     processed.fetch_add(1, Ordering::SeqCst);
-    let go_away = |last, reason| frame(GOAWAY, 0, 0, &[0, 0, 0, last, 0, 0, 0, reason]);
-    // RFC 7541, appendix A: ":status: 200".
-    let mut answer = frame(HEADERS, END_STREAM | END_HEADERS, first, &[0x88]);
     if finish == Finish::IdleGoAway {
-        answer.extend(go_away(first, NO_ERROR));
+        frames.go_away(first, NO_ERROR).await;
     }
-    wire.write(answer).await;
+    frames.headers(first, END_STREAM, &[STATUS_200]).await;
     if matches!(finish, Finish::IdleClose | Finish::IdleGoAway) {
-        drop(wire.stream().shutdown().await);
+        drop(frames.stream().shutdown().await);
         return;
     }
-    let Some(second) = next_request(&mut wire).await else { return };
+    let Some(Arrived { stream: second, .. }) = frames.request().await else { return };
     if !finish.is_refusal() {
         processed.fetch_add(1, Ordering::SeqCst);
     }
-    let last_words = match finish {
-        Finish::Refused => frame(RST_STREAM, 0, second, &[0, 0, 0, REFUSED_STREAM]),
-        Finish::GoAwayBefore => go_away(first, NO_ERROR),
-        Finish::GoAwayAfter => go_away(second, NO_ERROR),
-        Finish::GoAwayError => go_away(first, ENHANCE_YOUR_CALM),
-        Finish::Reset => return wire.stream().tcp().set_zero_linger().unwrap(),
-        Finish::Close | Finish::IdleClose | Finish::IdleGoAway => Vec::new(),
-    };
-    wire.write(last_words).await;
-    drop(wire.stream().shutdown().await);
-    if finish == Finish::Refused {
-        wire.rest().await;
+    match finish {
+        Finish::Refused => {
+            frames.reset(second, REFUSED_STREAM).await;
+            return frames.close().await;
+        }
+        Finish::GoAwayBefore => frames.go_away(first, NO_ERROR).await,
+        Finish::GoAwayAfter => frames.go_away(second, NO_ERROR).await,
+        Finish::GoAwayError => frames.go_away(first, ENHANCE_YOUR_CALM).await,
+        Finish::Reset => return frames.stream().tcp().set_zero_linger().unwrap(),
+        Finish::Close | Finish::IdleClose | Finish::IdleGoAway => {}
     }
+    drop(frames.stream().shutdown().await);
 }
 
 async fn http2(end: Finish) -> (Upstream, Arc<AtomicUsize>) {

@@ -5,6 +5,7 @@
 mod browser;
 mod caller;
 mod certificate;
+pub(crate) mod frames;
 mod home;
 mod ill;
 mod load;

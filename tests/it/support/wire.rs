@@ -34,6 +34,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.stream.flush().await.unwrap();
     }
 
+    /// Writes to a peer that may have gone.
+    pub(super) async fn try_write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.ok();
+        self.stream.flush().await.ok();
+    }
+
+    pub(super) async fn shut_down(&mut self) {
+        self.stream.shutdown().await.ok();
+    }
+
     /// The first line and the fields; `None` when the connection has ended.
     pub(crate) async fn head(&mut self) -> Option<(String, HeaderMap)> {
         let end = loop {
