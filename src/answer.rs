@@ -157,8 +157,8 @@ impl Code {
                 "The sidecar does not speak this version of HTTP.",
                 "Send HTTP/1.1; clients that begin with HTTP/2 have a switch for it."),
             Self::SignInRequired => Entry(S::SERVICE_UNAVAILABLE, "sign_in_required", "proxy_internal_response",
-                "The sidecar has no usable credential.",
-                "Sign in on the status page, http://localhost:9181/ by default, or provide what `webwork-sidecar status` says is missing."),
+                "There is no valid token, and a person has to provide one.",
+                "`webwork-sidecar status` says what is missing and what to do."),
             Self::SignInUnknown => Entry(S::FORBIDDEN, "sign_in_unknown", "http_request_denied",
                 "No sign-in waits for this answer.",
                 "Sign in again, in one browser and within ten minutes; `login --paste` takes the address of this page."),
@@ -285,6 +285,16 @@ impl Answer {
     /// The code of the answer.
     pub fn code(&self) -> Code {
         self.code
+    }
+
+    /// What it says is wrong.
+    pub fn text(&self) -> &str {
+        &self.message
+    }
+
+    /// Whether the upstream gave no response that could be passed on.
+    pub fn blames_upstream(&self) -> bool {
+        matches!(self.code.status(), StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
     }
 
     /// The answer on the wire. For HEAD the caller of this function sends the head alone.

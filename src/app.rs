@@ -118,6 +118,8 @@ impl App {
         let upstream = config.upstream.dial(trust.clone());
         let (refresher, handle) = Refresher::new(config.token.clone(), trust.clone(), upstream)?;
         let doors = Doors::open(&config, passed)?;
+        let page = doors.admin.iter().find_map(|listeners| listeners.address.url());
+        let refresher = refresher.with_page(page.filter(|_| opens_in_browser(&config.guard)));
         let meter = Meter::default();
         Ok(Self { config, source, trust, doors, refresher, handle, meter })
     }
@@ -197,17 +199,20 @@ impl App {
         let written = |listeners: &[Listeners]| {
             listeners.iter().map(|listeners| listeners.address.to_string()).collect()
         };
+        let registration = self.config.token.credential.registration();
         let facts = Facts {
             version: env!("CARGO_PKG_VERSION").into(),
             started_at: clock::now().wall(),
             credential: self.config.token.credential.kind().into(),
             upstream: self.config.upstream.origin.to_string(),
+            token_url: registration.map(|app| app.token_url.to_string()),
             proxy: written(&self.doors.proxy),
             admin: written(&self.doors.admin),
         };
         Sources {
             facts,
             token: self.handle.status.clone(),
+            acceptance: self.handle.current.acceptance().clone(),
             meter: self.meter.clone(),
             drain: drain.clone(),
             stop: Order::default(),
@@ -222,11 +227,10 @@ impl App {
     }
 
     fn sign_ins(&self) -> SignIns {
-        let guard = &self.config.guard;
-        let keyed = guard.caller_key.is_some() || guard.required_field.is_some();
         let (token, credential) = (self.config.token.clone(), self.handle.credential.clone());
         let desk = Desk::new(token, credential, self.trust.clone());
-        SignIns::new(desk, if keyed { Page::Keyed } else { Page::Open })
+        let opens = opens_in_browser(&self.config.guard);
+        SignIns::new(desk, if opens { Page::Open } else { Page::Keyed })
     }
 
     /// One core for each CPU, each with a socket of every address.
@@ -296,6 +300,11 @@ impl Haste {
     pub fn hurry(&self) {
         self.0.hurry();
     }
+}
+
+/// Whether a browser gets to the status page: it can send neither a caller key nor another field.
+fn opens_in_browser(guard: &guard::Config) -> bool {
+    guard.caller_key.is_none() && guard.required_field.is_none()
 }
 
 fn spawn(

@@ -5,6 +5,7 @@
 
 mod asker;
 pub mod configuration;
+pub mod evidence;
 mod health;
 mod metrics;
 pub mod order;
@@ -33,6 +34,7 @@ use crate::telemetry::Meter;
 use crate::telemetry::histogram::Histogram;
 use crate::telemetry::history::History;
 use crate::telemetry::pulse::Pulses;
+use crate::token::acceptance::Acceptance;
 use crate::token::order::Order;
 use crate::token::status::Status;
 
@@ -50,6 +52,8 @@ pub struct Sources {
     pub facts: Facts,
     /// How the refresher is doing.
     pub token: watch::Receiver<Status>,
+    /// The newest token that the upstream has accepted.
+    pub acceptance: Acceptance,
     /// What was counted.
     pub meter: Meter,
     /// The last hour.

@@ -71,7 +71,13 @@ async fn answer(sources: &Sources, Ordered { asked, before }: Ordered) -> Respon
             );
             own(Answer::new(Code::TooSoon).message(message).retry_after(wait))
         }
-        Some(Asked::Useless) => own(Answer::new(Code::SignInRequired)),
+        Some(Asked::Useless) => {
+            let answer = Answer::new(Code::SignInRequired);
+            own(match &sources.token.borrow().trouble {
+                Some(trouble) => answer.message(format!("No exchange can help now: {trouble}.")),
+                None => answer,
+            })
+        }
         Some(Asked::Fixed) => own(Answer::new(Code::Policy)
             .message("A personal access token cannot be refreshed.")
             .hint("Make a new one and put it into its file, which is read again when it changes.")),

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::configuration::Configuration;
+use super::evidence::{Evidence, Verification};
 use super::sign_in::SignInInfo;
 use super::{Sources, Verdict};
 use crate::telemetry::history::Minute;
@@ -27,6 +28,9 @@ pub struct Facts {
     pub credential: String,
     /// The upstream's origin.
     pub upstream: String,
+    /// The token endpoint; none for a personal access token.
+    #[serde(default)]
+    pub token_url: Option<String>,
     /// Addresses of the proxy.
     pub proxy: Vec<String>,
     /// Addresses of the admin listener.
@@ -49,6 +53,9 @@ pub struct Report {
     pub facts: Facts,
     /// The token and what is planned for it.
     pub token: Status,
+    /// What the answers of the API have proven.
+    #[serde(default)]
+    pub evidence: Evidence,
     /// What was counted since the start.
     pub traffic: Totals,
     /// The last hour, the oldest minute first.
@@ -67,17 +74,32 @@ impl Sources {
         self.report_with(&self.meter.tally())
     }
 
+    /// The verdict of this moment.
+    pub fn verdict(&self) -> Verdict {
+        let token = self.token.borrow().clone();
+        Verdict::of(&token, &self.evidence(&token), self.drain.has_begun())
+    }
+
+    fn evidence(&self, token: &Status) -> Evidence {
+        let accepted = self.acceptance.newest();
+        Evidence {
+            token: Verification::of(token, accepted, &self.facts.credential),
+            upstream_failure: self.meter.upstream_failure(),
+        }
+    }
+
     /// The report of this moment with what was counted so far.
     pub(super) fn report_with(&self, tally: &Tally) -> Report {
         let token = self.token.borrow().clone();
-        let draining = self.drain.has_begun();
+        let (draining, evidence) = (self.drain.has_begun(), self.evidence(&token));
         Report {
             format: 1,
             ready: token.is_ready() && !draining,
             draining,
-            verdict: Verdict::of(&token, draining),
+            verdict: Verdict::of(&token, &evidence, draining),
             facts: self.facts.clone(),
             token,
+            evidence,
             traffic: Totals::from(tally),
             history: self.history.minutes(tally),
             rate_limit: self.meter.rate_limit(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use crate::admin::{Sources, Verdict};
+use crate::admin::Sources;
 use crate::telemetry::pulse::PATIENCE;
 
 /// Tells the service manager what changes. Without one, nothing is told to anybody.
@@ -44,12 +44,11 @@ impl ServiceManager {
 
     /// Tells what is new.
     pub(super) fn tell(&mut self, sources: &Sources) {
-        let token = sources.token.borrow().clone();
-        if self.standing == Standing::Starting && token.is_decided() {
+        if self.standing == Standing::Starting && sources.token.borrow().is_decided() {
             self.standing = Standing::Ready;
             told(&[NotifyState::Ready]);
         }
-        let headline = Verdict::of(&token, sources.drain.has_begun()).headline;
+        let headline = sources.verdict().headline;
         if self.headline.as_ref() != Some(&headline) {
             told(&[NotifyState::Status(&headline)]);
             self.headline = Some(headline);

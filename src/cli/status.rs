@@ -86,16 +86,18 @@ fn told(report: &Report, now: Timestamp) -> String {
         line("restart", format!("to apply changes of {}", report.configuration.restart.join(", ")));
     }
     if let Some(fingerprint) = token.fingerprint {
-        let ends = token.expires_at.map(|end| match token.is_dead(now) {
-            true => ", refused by the API".to_owned(),
-            false => format!(", ends {}", relative(end, now)),
+        let ends = token.expires_at.filter(|_| !token.is_dead(now));
+        let ends = ends.map(|end| match end > now {
+            true => format!(", ends {}", relative(end, now)),
+            false => format!(", ended {}", relative(end, now)),
         });
         let generation = token.generation;
         line(
             "token",
             format!(
-                "generation {generation}, fingerprint {fingerprint}{}",
-                ends.unwrap_or_default()
+                "generation {generation}, fingerprint {fingerprint}{}, {}",
+                ends.unwrap_or_default(),
+                report.evidence.token.told()
             ),
         );
     }

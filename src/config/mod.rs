@@ -59,10 +59,11 @@ use crate::{guard as guarding, proxy, token};
 use document::Document;
 pub use env::Environment;
 pub use error::Errors;
+use error::{Place, Problem};
 pub use listen::{Chosen, Listen};
 pub use number::span;
 use number::{Share, Span, shown_span};
-use reader::{Known, Reader};
+use reader::{Known, QUOTED, Reader};
 use units::{days, hours, minutes, seconds};
 use value::{Choice, Flag, Wrong};
 pub use warning::Warning;
@@ -162,6 +163,9 @@ pub struct Contact {
 /// [`Errors`] lists everything that is wrong with either, and with the files that they name.
 /// Nothing has been started or written then.
 pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Config, Errors> {
+    if file.is_none() && environment.is_quoted(env::CONFIG) {
+        return Err(Problem::new(Place::Variable(env::CONFIG.to_owned()), QUOTED).into());
+    }
     let document = match located(file, environment) {
         Some(path) => Some(Document::load(&path)?),
         None => None,
@@ -171,7 +175,7 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Config, Er
     let parts = parts(&mut reader);
     reader.finish(|mut reader| {
         let Parts { listen, upstream, caller, guard, proxy, token, drain, log } = parts?;
-        let settings = shown::settings(&mut reader);
+        let settings = shown::settings(&mut reader, &token.credential);
         let Reader { warnings, watched, .. } = reader;
         Some(Config {
             listen,

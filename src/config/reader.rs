@@ -48,6 +48,9 @@ pub(super) fn leaf(key: &str) -> &str {
     key.rsplit('.').next().unwrap_or(key)
 }
 
+/// What is wrong with a value that has quotation marks around it. No key has such values.
+pub(super) const QUOTED: &str = "the value has quotation marks around it, and they are part of it: `docker run --env-file` passes them on as they are; remove them";
+
 /// A value and where it stands.
 #[derive(Clone, Copy)]
 pub(super) struct Found<'a> {
@@ -123,13 +126,17 @@ impl<'a> Reader<'a> {
 
     /// A key's value as it was written; the environment goes before the file.
     pub(super) fn find(&mut self, key: &str) -> Option<Found<'a>> {
-        match self.environment.text(&variable_of(key)) {
+        let variable = variable_of(key);
+        if self.environment.is_quoted(&variable) {
+            self.note(Problem::new(Place::Variable(variable), QUOTED));
+            return None;
+        }
+        match self.environment.text(&variable) {
             Some(Ok(text)) => {
                 return Some(Found { raw: Raw::Variable(text), layer: Layer::Environment });
             }
             Some(Err(_)) => {
-                let place = Place::Variable(variable_of(key));
-                self.note(Problem::new(place, "the value is not UTF-8 text"));
+                self.note(Problem::new(Place::Variable(variable), "the value is not UTF-8 text"));
                 return None;
             }
             None => {}

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use crate::admin::configuration::{Given, Setting};
 use crate::secret::Fingerprint;
+use crate::token::source::Credential;
 
 use super::reader::{Found, Known, Layer, Reader};
 use super::value::Raw;
@@ -14,7 +15,7 @@ use super::value::Raw;
 pub(super) const REFERENCE: &str = include_str!("../../config/sidecar.toml");
 
 /// What runs with this configuration, in the order in which it was asked for.
-pub(super) fn settings(reader: &mut Reader<'_>) -> Vec<Setting> {
+pub(super) fn settings(reader: &mut Reader<'_>, credential: &Credential) -> Vec<Setting> {
     let mut settings: Vec<Setting> = Vec::new();
     for known in reader.known.clone() {
         let in_use = known.section().is_none_or(|section| reader.has(section));
@@ -23,6 +24,11 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Vec<Setting> {
         }
         let (value, given) = match reader.find(&known.key) {
             Some(found) => (shown(reader, &known, found), given(found.layer)),
+            // Its default follows upstream.url, so that no text of the reference can name it.
+            None if known.leaf() == "token_url" => match credential.registration() {
+                Some(app) => (format!("\"{}\"", app.token_url), Given::Default),
+                None => continue,
+            },
             None => match DEFAULTS.get(known.key.as_str()) {
                 Some(value) => ((*value).to_owned(), Given::Default),
                 None => continue,

@@ -11,7 +11,7 @@ mod unix;
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -38,6 +38,17 @@ impl Address {
         match self {
             Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
             Self::Unix(_) => true,
+        }
+    }
+
+    /// The URL by which a program of this host reaches it; a Unix socket has none.
+    pub fn url(&self) -> Option<String> {
+        match self {
+            Self::Tcp(address) if address.ip().is_unspecified() || is_localhost(address) => {
+                Some(format!("http://localhost:{}", address.port()))
+            }
+            Self::Tcp(address) => Some(format!("http://{address}")),
+            Self::Unix(_) => None,
         }
     }
 }
@@ -68,6 +79,11 @@ impl fmt::Display for Address {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
+}
+
+/// Whether `localhost` is the name of the address.
+fn is_localhost(address: &SocketAddr) -> bool {
+    [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].contains(&address.ip())
 }
 
 /// What to do about a socket that has no directory, or not ours.

@@ -11,7 +11,7 @@ use super::service::Proxy;
 use crate::answer::Answer;
 use crate::clock::Stopwatch;
 use crate::telemetry::{Kind, Origin};
-use crate::token::current::Bearer;
+use crate::token::current::{Bearer, Renewal};
 
 /// A request from its head to the last byte of its answer, however it ends.
 #[derive(Debug)]
@@ -58,6 +58,11 @@ impl Entry {
     /// The request was sent with this token.
     pub(super) fn carried(&mut self, bearer: &Bearer) {
         self.bearer = Some(bearer.clone());
+    }
+
+    /// Whether the request carried a personal access token.
+    pub(super) fn is_personal(&self) -> bool {
+        self.bearer.as_ref().is_some_and(|bearer| bearer.renewal() == Renewal::Person)
     }
 
     /// The upstream took so long, with its connection, to answer or to fail.

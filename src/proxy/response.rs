@@ -180,6 +180,17 @@ pub(super) fn tell_not_replayed(fields: &mut HeaderMap) {
     );
 }
 
+/// Says whose token a 401 speaks of: the caller has none of its own that it could correct.
+pub(super) fn tell_personal_token_refused(fields: &mut HeaderMap) {
+    fields.append(
+        PROXY_STATUS,
+        HeaderValue::from_static(
+            "webwork-sidecar; received-status=401; details=\"the API refuses the sidecar's personal \
+             access token; `webwork-sidecar status` says what to do\"",
+        ),
+    );
+}
+
 /// A redirect within the upstream stays behind the sidecar; any other is the caller's business and is
 /// never followed here.
 fn make_location_relative(fields: &mut HeaderMap, origin: &Origin) {

@@ -29,7 +29,8 @@ use super::echo::Lookout;
 use super::fields::passes_in_requests;
 use super::replay::{Playback, Tape};
 use super::request::Outbound;
-use super::response::{self, Body, Cleaned, cleaned, tell_not_replayed};
+use super::response::{self, Body, Cleaned, cleaned};
+use super::response::{tell_not_replayed, tell_personal_token_refused};
 use super::retry::Retries;
 use crate::account::Account;
 use crate::answer::pages::preflight;
@@ -39,7 +40,8 @@ use crate::guard::{Admitted, CALLER_KEY};
 use crate::net::serve::Content;
 use crate::net::upstream::{Failure, Freshness, Pool};
 use crate::telemetry::{Counters, Origin};
-use crate::token::current::{Access, Bearer, CurrentToken, Unavailable, Verdict};
+use crate::token::current::{Access, Bearer, CurrentToken, Renewal, Unavailable, Verdict};
+use crate::token::explanation::Explanation;
 
 /// Decides by the head of a request, and by the account that sent it if that is known, whether it may
 /// pass.
@@ -121,12 +123,16 @@ impl Proxy {
         let is_read = content.is_end_stream();
         match self.pass(head, content, &mut entry).await {
             Ok(mut cleaned) => {
+                if cleaned.response.status() == StatusCode::UNAUTHORIZED && entry.is_personal() {
+                    tell_personal_token_refused(cleaned.response.headers_mut());
+                }
                 entry.clean_echoes(cleaned.response.headers_mut());
                 self.counters.notes_rate_limit(cleaned.response.headers(), clock::wall);
                 entry.answered(cleaned.response.status(), Origin::Upstream);
                 Body::upstream(cleaned, entry)
             }
             Err(answer) => {
+                let answer = self.explained(answer);
                 // What is left of the request is in the way of the next one.
                 let answer = if is_read { answer } else { answer.closing() };
                 entry.refuse(answer)
@@ -187,13 +193,16 @@ impl Proxy {
             let watch = Stopwatch::start();
             let sent = self.send(outbound, tape, &bearer).await;
             entry.waited(watch.elapsed());
+            self.learn(&sent, &bearer);
             let mut response = sent?;
             if response.status() != StatusCode::UNAUTHORIZED || replays == MAX_REPLAYS {
                 return Ok(response);
             }
             if !tape.is_whole() {
+                if bearer.renewal() == Renewal::Exchange {
+                    tell_not_replayed(response.headers_mut());
+                }
                 self.report(bearer);
-                tell_not_replayed(response.headers_mut());
                 return Ok(response);
             }
             let verdict = match (self.current.newer_than(bearer.generation()), reported) {
@@ -213,6 +222,36 @@ impl Proxy {
             discard(response);
             self.counters.replayed();
             replays += 1;
+        }
+    }
+
+    /// Notes what the outcome proves of the token and of the upstream: two loads, unless it is news.
+    fn learn(&self, sent: &Result<Response<response::Content>, Answer>, bearer: &Bearer) {
+        match sent {
+            Ok(response) => {
+                self.counters.upstream().answered();
+                self.current.acceptance().answered(response.status(), bearer.generation());
+            }
+            Err(answer) if answer.blames_upstream() => {
+                self.counters.upstream().failed(answer.text(), clock::wall());
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Says why there is no token and what to do, as far as the refresher has told.
+    fn explained(&self, answer: Answer) -> Answer {
+        let explained = match answer.code() {
+            Code::SignInRequired | Code::TokenExpired | Code::TokenPending => {
+                self.current.explained().get()
+            }
+            _ => None,
+        };
+        match explained.as_deref() {
+            Some(Explanation { reason, remedy }) => {
+                answer.message(format!("No valid token: {reason}.")).hint(remedy.clone())
+            }
+            None => answer,
         }
     }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::histogram::{ADDED, Histogram, TOTAL};
 use super::rate_limit::Noted;
+use super::upstream_health::UpstreamHealth;
 
 /// Room for the kinds of answers that the sidecar makes itself.
 pub const REASONS: usize = 40;
@@ -31,6 +32,8 @@ pub struct Counters {
     pub(super) total: Histogram,
     pub(super) added: Histogram,
     pub(super) rate_limit: Noted,
+    /// All cores share it: each of them may be the first that notices.
+    upstream: UpstreamHealth,
 }
 
 /// Status classes, from 1xx to 5xx.
@@ -127,7 +130,7 @@ impl From<&Method> for Kind {
 }
 
 impl Counters {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(upstream: UpstreamHealth) -> Self {
         Self {
             answers: Default::default(),
             own: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -144,6 +147,7 @@ impl Counters {
             total: Histogram::new(&TOTAL),
             added: Histogram::new(&ADDED),
             rate_limit: Noted::default(),
+            upstream,
         }
     }
 
@@ -228,6 +232,11 @@ impl Counters {
     /// A request goes out on a connection that has served before.
     pub fn reused(&self) {
         add(&self.reused, 1);
+    }
+
+    /// Whether the upstream answers.
+    pub fn upstream(&self) -> &UpstreamHealth {
+        &self.upstream
     }
 
     /// The upstream answered with these fields.

@@ -14,6 +14,7 @@ mod printable;
 pub mod pulse;
 pub mod rate_limit;
 mod tally;
+pub mod upstream_health;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,15 +22,19 @@ pub use counters::{Counters, Kind, Origin, REASONS};
 pub use tally::{Tally, Totals};
 
 use rate_limit::RateLimit;
+use upstream_health::{UpstreamFailure, UpstreamHealth};
 
 /// All cores' counters. Cheap to clone; every clone sees the same.
 #[derive(Clone, Debug, Default)]
-pub struct Meter(Arc<Mutex<Vec<Arc<Counters>>>>);
+pub struct Meter {
+    cores: Arc<Mutex<Vec<Arc<Counters>>>>,
+    upstream: UpstreamHealth,
+}
 
 impl Meter {
     /// Counters for one more core.
     pub fn core(&self) -> Arc<Counters> {
-        let counters = Arc::new(Counters::new());
+        let counters = Arc::new(Counters::new(self.upstream.clone()));
         self.cores().push(Arc::clone(&counters));
         counters
     }
@@ -49,8 +54,13 @@ impl Meter {
         self.cores().iter().filter_map(|core| core.rate_limit.told()).max_by_key(|it| it.seen_at)
     }
 
+    /// The attempts to reach the upstream that failed since its last response, if any did.
+    pub fn upstream_failure(&self) -> Option<UpstreamFailure> {
+        self.upstream.failure()
+    }
+
     fn cores(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Counters>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cores.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

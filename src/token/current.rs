@@ -17,7 +17,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::scope::Rights;
 use crate::secret::Secret;
 
+use super::acceptance::Acceptance;
 use super::bearer::AccessToken;
+use super::explanation::Explained;
 
 /// Number of the access token in use. Each token that is published gets the next one.
 #[derive(
@@ -58,6 +60,17 @@ pub struct Bearer {
     generation: Generation,
     field: HeaderValue,
     rights: Rights,
+    renewal: Renewal,
+}
+
+/// Who replaces a token that the upstream refuses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Renewal {
+    /// The refresher, by an exchange.
+    #[default]
+    Exchange,
+    /// A person: it is a personal access token.
+    Person,
 }
 
 impl Bearer {
@@ -68,13 +81,24 @@ impl Bearer {
         let mut field = HeaderValue::from_maybe_shared(text.expose_bytes())
             .unwrap_or(HeaderValue::from_static("Bearer"));
         field.set_sensitive(true);
-        Self { generation, field, rights: Rights::Unknown }
+        Self { generation, field, rights: Rights::Unknown, renewal: Renewal::Exchange }
     }
 
     /// The same token, of which it is known what it may do.
     #[must_use]
     pub fn with_rights(self, rights: Rights) -> Self {
         Self { rights, ..self }
+    }
+
+    /// The same token, which is replaced in this way.
+    #[must_use]
+    pub fn renewed_by(self, renewal: Renewal) -> Self {
+        Self { renewal, ..self }
+    }
+
+    /// Who replaces it.
+    pub fn renewal(&self) -> Renewal {
+        self.renewal
     }
 
     /// Which token this is.
@@ -157,6 +181,8 @@ pub struct CurrentToken {
     slot: Arc<ArcSwap<Access>>,
     changed: watch::Receiver<()>,
     rejections: mpsc::UnboundedSender<Rejection>,
+    acceptance: Acceptance,
+    explained: Explained,
 }
 
 impl CurrentToken {
@@ -176,6 +202,16 @@ impl CurrentToken {
                 return access;
             }
         }
+    }
+
+    /// The newest token that the upstream has accepted.
+    pub fn acceptance(&self) -> &Acceptance {
+        &self.acceptance
+    }
+
+    /// Why there is no token, while there is none.
+    pub fn explained(&self) -> &Explained {
+        &self.explained
     }
 
     /// Reports that the upstream refused this token with 401, and learns what to do with the request.
@@ -224,6 +260,8 @@ pub struct Rejection {
 pub struct Publisher {
     slot: Arc<ArcSwap<Access>>,
     changed: watch::Sender<()>,
+    acceptance: Acceptance,
+    explained: Explained,
 }
 
 impl Publisher {
@@ -231,6 +269,16 @@ impl Publisher {
     pub fn publish(&self, access: Access) {
         self.slot.store(Arc::new(access));
         self.changed.send_replace(());
+    }
+
+    /// The newest token that the upstream has accepted.
+    pub fn acceptance(&self) -> &Acceptance {
+        &self.acceptance
+    }
+
+    /// Why there is no token, in words.
+    pub fn explained(&self) -> &Explained {
+        &self.explained
     }
 }
 
@@ -240,8 +288,15 @@ pub fn channel() -> (Publisher, CurrentToken, mpsc::UnboundedReceiver<Rejection>
     let slot = Arc::new(ArcSwap::from_pointee(Access::Hold));
     let (changed, seen) = watch::channel(());
     let (rejections, reports) = mpsc::unbounded_channel();
-    let current = CurrentToken { slot: Arc::clone(&slot), changed: seen, rejections };
-    (Publisher { slot, changed }, current, reports)
+    let (acceptance, explained) = (Acceptance::default(), Explained::default());
+    let publisher = Publisher {
+        slot: Arc::clone(&slot),
+        changed,
+        acceptance: acceptance.clone(),
+        explained: explained.clone(),
+    };
+    let current = CurrentToken { slot, changed: seen, rejections, acceptance, explained };
+    (publisher, current, reports)
 }
 
 #[cfg(test)]

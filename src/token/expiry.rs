@@ -85,7 +85,10 @@ impl Expiry {
                 "refresh token",
                 "exchanges have failed for a long time: mend what the last one met, or sign in again",
             ),
-            Expiring::AccessToken => ("access token", "nothing can replace it: sign in again"),
+            Expiring::AccessToken => (
+                "access token",
+                "nothing replaces it until the problem that the status names is solved",
+            ),
         };
         let when = match self.days {
             0 => "has ended".to_owned(),

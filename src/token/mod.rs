@@ -3,12 +3,14 @@
 //! [`state`] decides what to do, without I/O; the [`refresher`] does it, with the [`endpoint`] and the
 //! [`store`], and publishes the [`current`] token, which is all that requests see.
 
+pub mod acceptance;
 pub mod bearer;
 pub mod claims;
 pub mod current;
 pub mod ended;
 pub mod endpoint;
 pub mod expiry;
+pub mod explanation;
 pub mod grant;
 pub mod handle;
 mod operation;

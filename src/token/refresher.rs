@@ -23,13 +23,14 @@ use crate::telemetry::pulse::Pulse;
 use super::Config;
 use super::current::{self, Access, Publisher, Rejection};
 use super::ended::Journal;
+use super::explanation::Explanation;
 use super::handle::Handle;
 use super::operation::{Done, Operation, Tools};
 use super::order::Order;
 use super::record::Record;
 use super::setup::{SetupError, initial, provided};
 use super::source::Credential;
-use super::state::{Action, Event, State, step};
+use super::state::{Action, Event, Standing, State, step};
 use super::status::{Availability, Status};
 use super::store::Lock;
 use super::waiting::Waiting;
@@ -64,6 +65,8 @@ pub struct Refresher {
     journal: Journal,
     changed: Option<Credential>,
     credential: watch::Sender<Credential>,
+    /// Where a browser can sign in.
+    page: Option<String>,
 }
 
 impl Refresher {
@@ -104,6 +107,7 @@ impl Refresher {
             journal,
             changed: None,
             credential,
+            page: None,
         };
         for event in provided(&refresher.config.credential, now) {
             refresher.decide(event);
@@ -111,6 +115,14 @@ impl Refresher {
         let handle =
             Handle { current, status: seen, orders: orders_in, credential: in_use, durations };
         Ok((refresher, handle))
+    }
+
+    /// Names the address of the status page, for the answers to callers while there is no token.
+    #[must_use]
+    pub fn with_page(mut self, page: Option<String>) -> Self {
+        self.page = page;
+        self.explain();
+        self
     }
 
     /// Works until `end` begins and nothing is left that must be finished. From the drain on nothing new
@@ -226,6 +238,8 @@ impl Refresher {
         self.journal.hears(&event, before.1.unwrap_or_default(), now);
         let (state, actions) = step(self.state.clone(), event, now);
         self.state = state;
+        // Before the callers see that there is no token.
+        self.explain();
         for action in actions {
             self.perform(action);
         }
@@ -234,6 +248,15 @@ impl Refresher {
             self.rotations += 1;
         }
         self.report(before.0 != after.0, now);
+    }
+
+    fn explain(&self) {
+        let state = self.state.standing();
+        let trouble = self.state.trouble().or(state.advice());
+        let explanation = trouble.map(|trouble| {
+            Explanation::of(&self.config.credential, state, trouble, self.page.as_deref())
+        });
+        self.publisher.explained().set(explanation);
     }
 
     fn perform(&mut self, action: Action) {
@@ -271,6 +294,12 @@ impl Refresher {
         let status = Status::of(&self.state, now, since, token, self.rotations, &self.journal);
         if changed {
             status.log();
+        }
+        if matches!(status.state, Standing::SignedOut | Standing::Lost)
+            && token == Availability::Unavailable
+        {
+            // Whoever signs in next may be another person.
+            self.publisher.acceptance().forget();
         }
         if let Some(expiry) = &status.expiry
             && expiry.is_news_after(self.status.borrow().expiry.as_ref())

@@ -45,6 +45,9 @@ pub struct Status {
     pub outcomes: Outcomes,
     /// What ends soon unless a person does something.
     pub expiry: Option<Expiry>,
+    /// Whether the API refused this access token over a request. One path may be closed to any token.
+    #[serde(default)]
+    pub refused: bool,
     /// Why the grant was lost, when it was.
     pub loss: Option<Loss>,
     /// What went wrong last and what to do, until something goes right.
@@ -119,6 +122,7 @@ impl Status {
             .expiry(now.wall())
             // What nobody takes any more has no end to wait for.
             .filter(|_| token != Availability::Unavailable),
+            refused: state.is_refused(),
             loss: state.loss(),
             trouble: state.trouble().or(state.standing().advice()).map(str::to_owned),
         }
@@ -171,7 +175,7 @@ impl Status {
                 tracing::error!(state, %generation, trouble, "the client is refused");
             }
             Standing::SignedOut | Standing::Rejected => {
-                tracing::error!(state, trouble, "there is no usable credential");
+                tracing::error!(state, trouble, "there is no valid token");
             }
         }
     }

@@ -35,5 +35,6 @@ mod store;
 mod support;
 mod tls;
 mod token;
+mod truth;
 mod unauthorized;
 mod volume;

@@ -17,6 +17,9 @@ pub(super) fn section(report: &Report, now: Timestamp) -> Markup {
                 div { dt { "Started" } dd { (time(facts.started_at, now)) } }
                 div { dt { "Credential" } dd { code { (facts.credential) } } }
                 div { dt { "Upstream" } dd { code { (facts.upstream) } } }
+                @if let Some(url) = &facts.token_url {
+                    div { dt { "Token endpoint" } dd { code { (url) } } }
+                }
                 (addresses("Proxy", &facts.proxy))
                 (addresses("Admin", &facts.admin))
             }

@@ -4,16 +4,17 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::text::{percent, share, time};
+use crate::admin::evidence::Verification;
 use crate::admin::when::relative;
 use crate::token::status::Status;
 
 /// The section.
-pub(super) fn section(token: &Status, now: Timestamp) -> Markup {
+pub(super) fn section(token: &Status, verification: Verification, now: Timestamp) -> Markup {
     html! {
         section #life.card.wide[token.issued_at.is_some()] aria-labelledby="life-title" {
             h2 #life-title { "Tokens" }
             @match token.issued_at {
-                Some(issued) => (access(token, issued, now)),
+                Some(issued) => (access(token, verification, issued, now)),
                 None => p.empty { "There is no access token yet." },
             }
             @if let Some(life) = Life::of_refresh_token(token).filter(|_| token.loss.is_none()) {
@@ -28,7 +29,7 @@ pub(super) fn section(token: &Status, now: Timestamp) -> Markup {
     }
 }
 
-fn access(token: &Status, issued: Timestamp, now: Timestamp) -> Markup {
+fn access(token: &Status, verification: Verification, issued: Timestamp, now: Timestamp) -> Markup {
     let due = token.next_exchange_at;
     html! {
         h3 { "Access token" }
@@ -51,6 +52,7 @@ fn access(token: &Status, issued: Timestamp, now: Timestamp) -> Markup {
         }
         dl.facts {
             div { dt { "Generation" } dd { (token.generation) } }
+            div { dt { "API" } dd { (verification.told()) } }
             @if let Some(fingerprint) = token.fingerprint {
                 div { dt { "Fingerprint" } dd { code { (fingerprint) } } }
             }

@@ -102,7 +102,7 @@ fn content(report: &Report, now: Timestamp) -> Markup {
     html! {
         main #main data-title=(lead::title(report)) data-build=(assets::build()) {
             (lead::section(report, now))
-            (life::section(&report.token, now))
+            (life::section(&report.token, report.evidence.token, now))
             (actions::section(report))
             (limit::section(report.rate_limit.as_ref(), now))
             (hour::section(&report.history, &report.traffic, now))

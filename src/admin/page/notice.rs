@@ -60,7 +60,7 @@ impl Refreshed {
                 Tone::Neutral,
                 "An exchange began a moment ago; the one that was ordered follows by itself.",
             ),
-            Self::Useless => (Tone::Bad, "No exchange can help: somebody has to sign in."),
+            Self::Useless => (Tone::Bad, "No exchange can help now: do what is said below."),
             Self::Fixed => (Tone::Bad, "A personal access token cannot be refreshed."),
             Self::Stopping => (Tone::Bad, "The sidecar is stopping: no exchange begins now."),
         };

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::admin::configuration::{Configuration, Given, Setting};
+use crate::admin::evidence::Evidence;
 use crate::admin::sign_in::{SignInInfo, Way};
 use crate::admin::{Facts, Verdict};
 use crate::telemetry::Totals;
@@ -34,6 +35,7 @@ fn report(state: Standing) -> Report {
         outcomes: Default::default(),
         exchanges: Ending::ALL.map(|outcome| ended(outcome, HOSTILE)).to_vec(),
         expiry: None,
+        refused: false,
         loss: None,
         trouble: Some(HOSTILE.into()),
     };
@@ -41,16 +43,18 @@ fn report(state: Standing) -> Report {
         format: 1,
         ready: true,
         draining: false,
-        verdict: Verdict::of(&token, false),
+        verdict: Verdict::of(&token, &Evidence::default(), false),
         facts: Facts {
             version: "1.2.3".into(),
             started_at: at(-7_200),
             credential: "authorization_code".into(),
             upstream: "https://api.example".into(),
+            token_url: Some("https://api.example/oauth/token".into()),
             proxy: vec!["127.0.0.1:9180".into()],
             admin: vec!["127.0.0.1:9181".into()],
         },
         token,
+        evidence: Evidence::default(),
         traffic: Totals::default(),
         history: vec![Minute {
             at: at(-60),

@@ -53,6 +53,10 @@ Which way is taken follows from redirect_uri: http to 127.0.0.1, [::1] or
 localhost is served by this command; every other one needs --paste. Where a
 sidecar runs at that address, use its status page.";
 
+/// An authorization server sends nobody back to an address that it cannot trust.
+const ERROR_PAGE: &str = "(If the browser stays at the authorization server and shows JSON such as \
+    {\"error\":\"invalid_client\"}, client_id or redirect_uri is not as registered.)";
+
 /// How the answer comes back.
 #[derive(Debug)]
 enum Way {
@@ -140,11 +144,7 @@ impl Login {
         if self.opens(environment) == Opens::Browser {
             browser::open(&pending.url());
         }
-        say(format_args!(
-            "Waiting for the browser to come back to {} …\n(If it shows an error such as invalid_client \
-             instead, client_id or redirect_uri is not as registered.)",
-            at.origin
-        ));
+        say(format_args!("Waiting for the browser to come back to {} …\n{ERROR_PAGE}", at.origin));
         callback.answer(pending).await
     }
 
@@ -155,6 +155,7 @@ impl Login {
             "Then paste the whole address at which the browser ends, even if it shows an error there, \
              and press Enter:",
         );
+        say(ERROR_PAGE);
         paste::answer(&pending).await
     }
 

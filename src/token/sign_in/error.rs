@@ -79,6 +79,9 @@ pub enum SignInError {
         "that is not the address to which the browser was sent, which begins with {0}: paste that one"
     )]
     Place(String),
+    /// The text of an error page of the authorization server, which sends no browser back with it.
+    #[error("that is the text of an error page and no address: {}", meaning(.0))]
+    ErrorPage(Option<PageError>),
     /// No sign-in waits for this answer.
     #[error(
         "no sign-in waits for this answer: it is over, was begun in another browser, or ten minutes have passed; sign in again"
@@ -142,6 +145,43 @@ pub enum SignInError {
     NoRefreshToken,
 }
 
+/// What an error page says in its `error`: RFC 6749 §4.1.2.1. The server shows it to the person and sends
+/// nobody back, because it cannot trust the redirect URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageError {
+    /// `invalid_client`.
+    Client,
+    /// `invalid_request`, `invalid_redirect_uri`.
+    Request,
+    /// `invalid_scope`.
+    Scope,
+    /// `unauthorized_client`, `unsupported_response_type`.
+    GrantType,
+    /// `server_error`, `temporarily_unavailable`, `access_denied`.
+    Again,
+}
+
+fn meaning(error: &Option<PageError>) -> &'static str {
+    match error {
+        Some(PageError::Client) => {
+            "invalid_client means that the authorization server does not know client_id, or that redirect_uri is not the registered one, byte for byte; correct the configuration and begin again"
+        }
+        Some(PageError::Request) => {
+            "the authorization server does not accept the request; compare client_id and redirect_uri with the registration of the app, byte for byte, and begin again"
+        }
+        Some(PageError::Scope) => {
+            "invalid_scope means that the app may not have the scope; correct credential.authorization_code.scope and begin again"
+        }
+        Some(PageError::GrantType) => {
+            "the app may not sign people in; give it the grant type authorization code, or correct client_id, and begin again"
+        }
+        Some(PageError::Again) => "begin again, and approve the sign-in",
+        None => {
+            "the authorization server refuses the sign-in; compare client_id, redirect_uri and scope with the registration of the app, and begin again"
+        }
+    }
+}
+
 impl SignInError {
     /// One word for the address of a page and for programs; stable.
     pub fn word(&self) -> &'static str {
@@ -154,7 +194,7 @@ impl SignInError {
             Self::Unattended => "unattended",
             Self::StateMissing | Self::StateWrong | Self::Repeated(_) | Self::Unknown => "state",
             Self::Issuer => "issuer",
-            Self::NoCode | Self::Place(_) => "address",
+            Self::NoCode | Self::Place(_) | Self::ErrorPage(_) => "address",
             Self::CodeUsed | Self::CodeExpired | Self::CodeUnknown | Self::CodeRefused(_) => "code",
             Self::RedirectUri => "redirect_uri",
             Self::Verifier => "verifier",
@@ -178,6 +218,7 @@ impl SignInError {
                 | Self::Repeated(_)
                 | Self::NoCode
                 | Self::Place(_)
+                | Self::ErrorPage(_)
                 | Self::Unknown
         )
     }

@@ -24,7 +24,7 @@ mod told;
 mod tests;
 
 pub use desk::{Departure, Desk};
-pub use error::SignInError;
+pub use error::{PageError, SignInError};
 pub use pending::Pending;
 pub use redirection::Redirection;
 pub use returned::Proof;

@@ -8,7 +8,7 @@ use url::{Url, form_urlencoded};
 
 use crate::secret::Secret;
 
-use super::error::SignInError;
+use super::error::{PageError, SignInError};
 use super::pending::Pending;
 use super::told::Told;
 
@@ -35,6 +35,9 @@ impl Pending {
     /// [`SignInError`] says why it is no answer to this sign-in, or what the server refused.
     pub fn pasted(&self, text: &str) -> Result<Proof, SignInError> {
         let text = tidied(text);
+        if text.expose().starts_with('{') {
+            return Err(SignInError::ErrorPage(page_error(text.expose())));
+        }
         match text.expose().split_once('?') {
             // A bare query may have a question mark in a value.
             Some((place, query)) if !place.contains('=') => {
@@ -154,6 +157,23 @@ fn refusal(error: &str, told: Told) -> SignInError {
         "unauthorized_client" | "unsupported_response_type" => SignInError::GrantType(told),
         _ => SignInError::Refused(told),
     }
+}
+
+/// What a JSON object says in `error`, as far as it is known. Nothing else of it is believed or shown.
+fn page_error(text: &str) -> Option<PageError> {
+    #[derive(serde::Deserialize)]
+    struct Page {
+        error: String,
+    }
+    let page: Page = serde_json::from_str(text).ok()?;
+    Some(match page.error.as_str() {
+        "invalid_client" => PageError::Client,
+        "invalid_request" | "invalid_redirect_uri" => PageError::Request,
+        "invalid_scope" => PageError::Scope,
+        "unauthorized_client" | "unsupported_response_type" => PageError::GrantType,
+        "server_error" | "temporarily_unavailable" | "access_denied" => PageError::Again,
+        _ => return None,
+    })
 }
 
 /// RFC 6749 appendix A.11: printable ASCII.

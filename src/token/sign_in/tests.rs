@@ -120,6 +120,26 @@ fn what_is_no_answer_to_this_sign_in_is_told_apart() {
 }
 
 #[test]
+fn an_error_page_is_told_by_what_it_means() {
+    let client = "{\"error\":\"invalid_client\",\"error_description\":\"Client authentication failed\",\
+                  \"message\":\"Client authentication failed\"}";
+    for (text, told) in [
+        (client, "redirect_uri is not the registered one"),
+        ("{ \"error\": \"invalid_request\",\r\n \"hint\": \"x\" }", "redirect_uri"),
+        ("{\"error\":\"invalid_scope\"}", "scope"),
+        ("{\"error\":\"unauthorized_client\"}", "grant type"),
+        ("{\"error\":\"canary\"}", "client_id"),
+        ("{\"message\":\"canary\"}", "client_id"),
+        ("{canary", "client_id"),
+    ] {
+        let error = pending().pasted(text).unwrap_err();
+        let shown = error.to_string();
+        assert!(shown.contains("error page") && shown.contains(told), "{text}: {shown}");
+        assert!(!shown.contains("canary") && !error.is_final(), "{text}: {shown}");
+    }
+}
+
+#[test]
 fn what_the_server_refuses_is_told_apart_and_ends_the_sign_in() {
     for (query, expected) in [
         ("error=access_denied&state=st8", SignInError::Denied),

@@ -340,7 +340,8 @@ impl State {
         held.max(self.record.generation)
     }
 
-    fn is_refused(&self) -> bool {
+    /// Whether the upstream refused the access token in use over a request.
+    pub fn is_refused(&self) -> bool {
         self.refused.is_some() && self.refused == self.grant.as_ref().map(|grant| grant.generation)
     }
 

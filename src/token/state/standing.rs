@@ -165,9 +165,8 @@ impl Standing {
 }
 
 /// What leaves every state without a grant.
-const SIGN_IN: &str = "there is no grant: sign in on the status page of the sidecar that runs \
-    (http://localhost:9181/ unless listen.admin says otherwise), or with `webwork-sidecar login`, or put a \
-    refresh token into the file that credential.authorization_code.refresh_token_file names";
+const SIGN_IN: &str = "there is no grant: sign in on the status page of the sidecar that runs, or with \
+    `webwork-sidecar login`, or put a refresh token into the file that credential.authorization_code.refresh_token_file names";
 
 #[cfg(test)]
 mod tests {

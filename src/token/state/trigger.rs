@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::clock::{Deadline, Moment};
 
 use super::super::bearer::RefreshToken;
+use super::super::claims::Claims;
 use super::super::current::Generation;
 use super::super::grant::{Grant, Seed};
 use super::super::record::Record;
@@ -151,8 +152,10 @@ impl State {
         }
         self.sent = None;
         // Another token, of which nothing is known but what it says itself.
-        let scope = issue.scope.clone();
-        let grant = Grant { scope, ..self.successor(issue, now) };
+        let (scope, expires) = (issue.scope.clone(), Claims::of(&issue.access).expires);
+        let issued = self.successor(issue, now);
+        // An end that has passed leaves no life that could be told as a span.
+        let grant = Grant { scope, expires: expires.or(issued.expires), ..issued };
         self.trouble = None;
         self.hold(grant, now);
     }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 
-use super::super::current::{Access, Generation, Unavailable};
+use super::super::current::{Access, Bearer, Generation, Renewal, Unavailable};
+use super::super::grant::Grant;
 use super::{Action, Kind, Outlook, Phase, State};
 
 /// How long a request that met a 401 waits for a try that is planned: less than it would hold.
@@ -51,11 +52,19 @@ impl State {
         // A 401 for our own trouble helps no caller; that of a personal access token is the operator's.
         let dead = self.is_dead() && self.kind != Kind::Fixed;
         match &self.grant {
-            Some(grant) if !dead && !self.is_expired(now) => Access::Ready(grant.bearer()),
+            Some(grant) if !dead && !self.is_expired(now) => Access::Ready(self.bearer(grant)),
             _ if !self.may_exchange() => Access::Unavailable(Unavailable::SignInRequired),
             Some(_) => Access::Unavailable(Unavailable::Expired),
             None => Access::Unavailable(Unavailable::Pending),
         }
+    }
+
+    fn bearer(&self, grant: &Grant) -> Bearer {
+        let renewal = match self.kind {
+            Kind::Fixed => Renewal::Person,
+            Kind::Rotating | Kind::Renewable => Renewal::Exchange,
+        };
+        grant.bearer().renewed_by(renewal)
     }
 
     /// Requests hold while the exchange that ends their token is on the wire, until the new token is
