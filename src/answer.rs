@@ -14,6 +14,7 @@ use http::{HeaderName, Response, StatusCode};
 use serde_json::json;
 
 mod all;
+mod blame;
 pub mod pages;
 
 /// `error.code` of an answer: stable, for programs and for the troubleshooting table.
@@ -285,16 +286,6 @@ impl Answer {
     /// The code of the answer.
     pub fn code(&self) -> Code {
         self.code
-    }
-
-    /// What it says is wrong.
-    pub fn text(&self) -> &str {
-        &self.message
-    }
-
-    /// Whether the upstream gave no response that could be passed on.
-    pub fn blames_upstream(&self) -> bool {
-        matches!(self.code.status(), StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
     }
 
     /// The answer on the wire. For HEAD the caller of this function sends the head alone.

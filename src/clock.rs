@@ -123,6 +123,11 @@ pub fn wall() -> Timestamp {
     Timestamp::now()
 }
 
+/// The second in which a time lies: people need no more of it.
+pub fn second_of(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
 /// Linux has a clock that goes on during suspend; elsewhere the monotonic one must do, and the wall
 /// clock notices the sleep.
 fn boot() -> Duration {

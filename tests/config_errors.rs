@@ -190,7 +190,8 @@ fn values() -> Vec<Case> {
             "colour = \"red\"\n[log]\nlevel = 3\n[caller]\nmax_fields = 5\nhead_timeout = \"1y\"\n",
         )
         .and("WEBWORK_SIDECAR_PROXY__HOLD", "soon"),
-        Case::variable("empty variable", "WEBWORK_SIDECAR_PROXY__HOLD", ""),
+        Case::variable("variable in quotation marks", "WEBWORK_SIDECAR_PROXY__HOLD", "\"5s\""),
+        Case::variable("secret in quotation marks", TOKEN, "'canary'"),
         Case::file("variable that is not text", "")
             .and("WEBWORK_SIDECAR_PROXY__HOLD", OsString::from_vec(b"5\xff".to_vec())),
         Case::variable("yes in a variable", "WEBWORK_SIDECAR_PROXY__ACCESS_LOG", "yes"),
@@ -521,7 +522,8 @@ fn the_environment_goes_before_the_file() {
     let config = case.load().0.unwrap();
     assert_eq!(config.proxy.hold.as_secs(), 7);
     assert_eq!(config.guard.methods, ["GET", "HEAD"]);
-    assert_eq!(config.listen.admin, []);
+    // An empty one counts as unset.
+    assert_eq!(config.listen.admin.len(), 2);
     assert_eq!(config.upstream.origin.to_string(), "https://a.example");
 }
 

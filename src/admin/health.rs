@@ -62,8 +62,9 @@ fn liveness(sources: &Sources) -> Told {
     }
 }
 
-/// Answers 200 when a request would find a token and the sidecar is not stopping. An upstream that is
-/// down changes nothing: taking every sidecar out of service would not bring it back.
+/// Answers 200 when a request would find a token and the sidecar is not stopping. It is no promise that the
+/// API accepts the token or answers: the verdict tells that. A probe that followed the API would take every
+/// sidecar out of service at once, which brings nothing back.
 fn readiness(sources: &Sources) -> Told {
     let status = sources.token.borrow();
     if sources.drain.has_begun() {

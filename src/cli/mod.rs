@@ -13,6 +13,7 @@ mod login;
 mod logout;
 mod man;
 mod proof;
+mod ready;
 mod refresh;
 mod run;
 mod service_manager;

@@ -8,7 +8,9 @@ use crate::config::{Config, Source};
 use crate::net::listen::{Address, Passed};
 use crate::net::tunnel::Route;
 use crate::telemetry;
+use crate::token::status::Status;
 
+use super::ready::{Demands, NextStep};
 use super::service_manager::ServiceManager;
 use super::signals::{Meaning, Signals, Waiting};
 use super::style::complain;
@@ -51,9 +53,10 @@ impl Run {
             Ok(passed) => passed,
             Err(error) => return failed(error),
         };
+        let demands = Demands::of(&config.guard);
         match started(config, source, passed) {
             Ok(running) => {
-                attend(signals, running);
+                attend(signals, running, &demands);
                 Exit::Done
             }
             Err(exit) => exit,
@@ -62,11 +65,11 @@ impl Run {
 }
 
 /// Waits for the end to be wanted, and brings it about.
-fn attend(waiting: Waiting, running: Running) {
+fn attend(waiting: Waiting, running: Running, demands: &Demands) {
     let Waiting { runtime, mut signals } = waiting;
     let mut manager = ServiceManager::of_process();
     runtime.block_on(async {
-        let urgency = until_the_end(&mut signals, &mut manager, &running).await;
+        let urgency = until_the_end(&mut signals, &mut manager, &running, demands).await;
         tracing::info!("stopping");
         manager.stopping();
         running.drain();
@@ -92,6 +95,13 @@ fn attend(waiting: Waiting, running: Running) {
     });
 }
 
+/// Whether it is known by now how the sidecar stands with its credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    Open,
+    Over,
+}
+
 /// How the end was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Urgency {
@@ -107,11 +117,15 @@ async fn until_the_end(
     signals: &mut Signals,
     manager: &mut ServiceManager,
     running: &Running,
+    demands: &Demands,
 ) -> Urgency {
     let sources = running.sources();
     let mut configuration = sources.configuration.clone();
     let mut ticks = tokio::time::interval(manager.interval());
     let mut delayed_until = None;
+    let mut token = sources.token.clone();
+    let mut decided = std::pin::pin!(async { token.wait_for(Status::is_decided).await.is_ok() });
+    let mut start = Start::Open;
     loop {
         tokio::select! {
             meaning = signals.next() => match meaning {
@@ -119,7 +133,8 @@ async fn until_the_end(
                 Meaning::End if running.delay().is_zero() => return Urgency::Usual,
                 Meaning::End => {
                     let delay = running.delay();
-                    tracing::info!(?delay, "told to stop; serving on until the delay is over");
+                    let delay_s = delay.as_secs_f64();
+                    tracing::info!(delay_s, "told to stop; serving on until the delay is over");
                     delayed_until = Some(Instant::now() + delay);
                 }
                 Meaning::Reload => {
@@ -131,6 +146,13 @@ async fn until_the_end(
             () = at(delayed_until) => return Urgency::Usual,
             () = sources.stop.ordered() => return Urgency::Usual,
             Ok(()) = configuration.changed() => manager.reloaded(),
+            is_ready = &mut decided, if start == Start::Open => {
+                start = Start::Over;
+                if is_ready {
+                    manager.tell(sources);
+                    tracing::info!("ready: {}", NextStep::of(&sources.report(), demands));
+                }
+            }
             _ = ticks.tick() => manager.tell(sources),
         }
     }

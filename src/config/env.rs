@@ -98,11 +98,14 @@ pub fn variable_of(key: &str) -> String {
 /// there the value decides.
 fn is_service_link(name: &str, value: &str) -> bool {
     let is_numbered = name.contains("_SERVICE_PORT")
-        || name.split("_PORT_").skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        || name.match_indices("PORT_").any(|(at, port)| {
+            let number = &name[at + port.len()..];
+            name[..at].ends_with('_') && number.starts_with(|c: char| c.is_ascii_digit())
+        });
     let is_host = name.ends_with("_SERVICE_HOST");
     let has_form = is_numbered || is_host || name.ends_with("_PORT") || name.ends_with("_NAME");
     // Whatever is in the environment of the other container follows.
-    let is_copied = name.find("_ENV_").is_some_and(|at| !name[..at].contains("__"));
+    let is_copied = name.find("_ENV_").is_some_and(|at| !name[..=at].contains("__"));
     is_copied || has_form && (!name.contains("__") || is_link_value(value, is_numbered, is_host))
 }
 

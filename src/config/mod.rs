@@ -344,6 +344,17 @@ mod tests {
     }
 
     #[test]
+    fn no_key_can_be_taken_for_a_service_of_kubernetes() {
+        for Known { key, .. } in known() {
+            for value in ["tcp://10.0.0.1:80", "10.0.0.1", "80", "tcp", "/web/x"] {
+                let variable = env::variable_of(key);
+                let environment = Environment::from([(variable.as_str(), value)]);
+                assert_eq!(environment.overrides().next(), Some(&*variable), "{value}");
+            }
+        }
+    }
+
+    #[test]
     fn the_reference_file_tells_every_range() {
         let mut ranges = 0;
         for Known { key, expected } in known() {

@@ -118,7 +118,8 @@ impl Drop for Entry {
             self.proxy.counters().took(total);
         }
         let Some(line) = self.line.take() else { return };
-        let millis = |span: Duration| span.as_secs_f64() * 1e3;
+        // To the microsecond: more digits are noise.
+        let millis = |span: Duration| span.as_micros() as f64 / 1e3;
         tracing::info!(
             target: "access",
             method = %line.method,

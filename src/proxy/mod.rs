@@ -8,6 +8,7 @@ pub mod core;
 mod cover;
 mod echo;
 pub mod fields;
+mod outcome;
 mod replay;
 mod request;
 mod response;

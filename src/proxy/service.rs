@@ -27,6 +27,7 @@ use super::access::Entry;
 use super::cover::cover;
 use super::echo::Lookout;
 use super::fields::passes_in_requests;
+use super::outcome::{explained, learn};
 use super::replay::{Playback, Tape};
 use super::request::Outbound;
 use super::response::{self, Body, Cleaned, cleaned};
@@ -41,7 +42,6 @@ use crate::net::serve::Content;
 use crate::net::upstream::{Failure, Freshness, Pool};
 use crate::telemetry::{Counters, Origin};
 use crate::token::current::{Access, Bearer, CurrentToken, Renewal, Unavailable, Verdict};
-use crate::token::explanation::Explanation;
 
 /// Decides by the head of a request, and by the account that sent it if that is known, whether it may
 /// pass.
@@ -132,7 +132,7 @@ impl Proxy {
                 Body::upstream(cleaned, entry)
             }
             Err(answer) => {
-                let answer = self.explained(answer);
+                let answer = explained(&self.current, answer);
                 // What is left of the request is in the way of the next one.
                 let answer = if is_read { answer } else { answer.closing() };
                 entry.refuse(answer)
@@ -193,7 +193,7 @@ impl Proxy {
             let watch = Stopwatch::start();
             let sent = self.send(outbound, tape, &bearer).await;
             entry.waited(watch.elapsed());
-            self.learn(&sent, &bearer);
+            learn(&self.counters, &self.current, &sent, &bearer);
             let mut response = sent?;
             if response.status() != StatusCode::UNAUTHORIZED || replays == MAX_REPLAYS {
                 return Ok(response);
@@ -222,36 +222,6 @@ impl Proxy {
             discard(response);
             self.counters.replayed();
             replays += 1;
-        }
-    }
-
-    /// Notes what the outcome proves of the token and of the upstream: two loads, unless it is news.
-    fn learn(&self, sent: &Result<Response<response::Content>, Answer>, bearer: &Bearer) {
-        match sent {
-            Ok(response) => {
-                self.counters.upstream().answered();
-                self.current.acceptance().answered(response.status(), bearer.generation());
-            }
-            Err(answer) if answer.blames_upstream() => {
-                self.counters.upstream().failed(answer.text(), clock::wall());
-            }
-            Err(_) => {}
-        }
-    }
-
-    /// Says why there is no token and what to do, as far as the refresher has told.
-    fn explained(&self, answer: Answer) -> Answer {
-        let explained = match answer.code() {
-            Code::SignInRequired | Code::TokenExpired | Code::TokenPending => {
-                self.current.explained().get()
-            }
-            _ => None,
-        };
-        match explained.as_deref() {
-            Some(Explanation { reason, remedy }) => {
-                answer.message(format!("No valid token: {reason}.")).hint(remedy.clone())
-            }
-            None => answer,
         }
     }
 

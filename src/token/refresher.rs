@@ -23,6 +23,7 @@ use crate::telemetry::pulse::Pulse;
 use super::Config;
 use super::current::{self, Access, Publisher, Rejection};
 use super::ended::Journal;
+use super::expiry::Expiry;
 use super::explanation::Explanation;
 use super::handle::Handle;
 use super::operation::{Done, Operation, Tools};
@@ -67,6 +68,16 @@ pub struct Refresher {
     credential: watch::Sender<Credential>,
     /// Where a browser can sign in.
     page: Option<String>,
+    log: Log,
+}
+
+/// What was logged of the status.
+#[derive(Debug)]
+enum Log {
+    /// Nothing: it is not known yet whether this refresher ever runs.
+    Nothing,
+    /// Every change, and this end of a token as the last one.
+    Changes(Option<Expiry>),
 }
 
 impl Refresher {
@@ -82,9 +93,7 @@ impl Refresher {
         let mut tools = Tools::new(upstream);
         let state = initial(&config, &mut tools, trust.clone(), now)?;
         let journal = Journal::new();
-        let mut first = Status::of(&state, now, now.wall(), Availability::Pending, 0, &journal);
-        // So that it is told of after the start, too.
-        first.expiry = None;
+        let first = Status::of(&state, now, now.wall(), Availability::Pending, 0, &journal);
         let durations = Arc::clone(journal.durations());
         let (status, seen) = watch::channel(first);
         let (credential, in_use) = watch::channel(config.credential.clone());
@@ -108,6 +117,7 @@ impl Refresher {
             changed: None,
             credential,
             page: None,
+            log: Log::Nothing,
         };
         for event in provided(&refresher.config.credential, now) {
             refresher.decide(event);
@@ -129,6 +139,7 @@ impl Refresher {
     /// is begun, but requests that still run learn what becomes of their 401s.
     pub async fn run(mut self, drain: Drain, end: Drain, pulse: Pulse) {
         self.status.borrow().log();
+        self.log = Log::Changes(None);
         self.decide(Event::Tick);
         let (mut ending, mut ended) = (pin!(drain.began()), pin!(end.began()));
         // Of its own, so that no crowd of reports keeps it from ringing.
@@ -288,23 +299,26 @@ impl Refresher {
         }
     }
 
-    fn report(&self, changed: bool, now: Moment) {
+    fn report(&mut self, changed: bool, now: Moment) {
         let token = Availability::of(&self.access, &self.state, now);
         let since = if changed { now.wall() } else { self.status.borrow().since };
         let status = Status::of(&self.state, now, since, token, self.rotations, &self.journal);
-        if changed {
-            status.log();
+        if let Log::Changes(told) = &mut self.log {
+            if changed {
+                status.log();
+            }
+            if let Some(expiry) = &status.expiry
+                && expiry.is_news_after(told.as_ref())
+            {
+                tracing::warn!(ends = %clock::second_of(expiry.at), "{}", expiry.advice());
+            }
+            *told = status.expiry;
         }
         if matches!(status.state, Standing::SignedOut | Standing::Lost)
             && token == Availability::Unavailable
         {
             // Whoever signs in next may be another person.
             self.publisher.acceptance().forget();
-        }
-        if let Some(expiry) = &status.expiry
-            && expiry.is_news_after(self.status.borrow().expiry.as_ref())
-        {
-            tracing::warn!(ends = %expiry.at, "{}", expiry.advice());
         }
         self.status.send_if_modified(|seen| {
             let modified = *seen != status;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Moment;
+use crate::clock::{self, Moment};
 use crate::scope::ScopeSet;
 use crate::secret::Fingerprint;
 
@@ -153,7 +153,7 @@ impl Status {
         let trouble = self.trouble.as_deref().unwrap_or_default();
         match self.state {
             Standing::Active => {
-                let expires = self.expires_at.map(tracing::field::display);
+                let expires = self.expires_at.map(clock::second_of).map(tracing::field::display);
                 let fingerprint = self.fingerprint.map(tracing::field::display);
                 tracing::info!(state, %generation, fingerprint, expires, "a token is in use");
             }
@@ -186,7 +186,6 @@ mod tests {
     use super::super::record::Record;
     use super::super::state::{Dice, Kind};
     use super::*;
-    use crate::clock;
     use crate::telemetry::paper::Paper;
 
     /// The log says the same state, and the same trouble, as everything else that shows this status.

@@ -98,6 +98,7 @@ async fn an_end_that_only_a_person_can_put_off_is_told() {
     {
         let sidecar = Sidecar::with(Credential::PersonalAccessToken);
         let sidecar = sidecar.personal_life(day * days).start().await;
+        assert_eq!(sidecar.get(WORKSPACES).await.status, 200);
         let Report { token, verdict, .. } = sidecar.report();
         assert_eq!(token.expiry.map(|expiry| (expiry.days, verdict.mood)), told);
         let advised = verdict.advice.is_some_and(|it| it.contains("make a new one"));
@@ -117,6 +118,7 @@ async fn the_report_keeps_its_shape() {
             "configuration",
             "credential",
             "draining",
+            "evidence",
             "format",
             "history",
             "proxy",
@@ -125,6 +127,7 @@ async fn the_report_keeps_its_shape() {
             "sign_in",
             "started_at",
             "token",
+            "token_url",
             "traffic",
             "upstream",
             "verdict",

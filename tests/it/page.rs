@@ -86,7 +86,7 @@ async fn a_stream_tells_what_has_changed_and_ends_with_the_drain() {
     let (status, mut caller) = open_stream(&sidecar).await;
     assert_eq!(status, 200);
     let first = event(&mut caller).await;
-    assert!(first.contains("data: <main") && first.contains("All is well"), "{first}");
+    assert!(first.contains("data: <main") && first.contains("not verified yet"), "{first}");
     sidecar.refresh().await;
     // Others may come before, because time passes.
     soon(async { while !event(&mut caller).await.contains("<dd>2</dd>") {} }).await;

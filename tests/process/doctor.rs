@@ -254,7 +254,7 @@ fn the_running_sidecar_is_asked() {
     let place = Place::rotating(&service, 0.5);
     let sidecar = place.run();
     sidecar.has_token();
-    at(&place, &sidecar, &["--offline"]).expect(0, &["ok   running sidecar", "All is well"]);
+    at(&place, &sidecar, &["--offline"]).expect(0, &["ok   running sidecar", "not verified yet"]);
     service.faults().revoke(TokenKind::RefreshTokens);
     sidecar.order_exchange();
     sidecar.until("it is lost", |report| report.token.state == Standing::Lost);

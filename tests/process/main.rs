@@ -30,4 +30,5 @@ mod planted;
 mod proxies;
 mod roots;
 mod sign_in;
+mod starts;
 mod support;

@@ -53,7 +53,7 @@ fn it_is_told_of_start_reload_and_end() {
     command.env("WATCHDOG_USEC", "400000");
     let sidecar = Process::listening(command);
     manager.hears("READY=1");
-    assert!(manager.hears("STATUS=").contains("All is well"), "{:?}", manager.heard);
+    assert!(manager.hears("STATUS=").contains("not verified yet"), "{:?}", manager.heard);
     manager.hears("WATCHDOG=1");
     manager.hears("WATCHDOG=1");
     sidecar.signal(Signal::HUP);
