@@ -114,6 +114,20 @@ fn an_address_from_anywhere_is_pasted_and_a_sidecar_that_runs_takes_the_grant_up
     assert_eq!(sidecar.report().token.state, Standing::SignedOut);
 }
 
+/// The server shows it to the person, and sends no browser back.
+#[test]
+fn an_error_page_in_the_browser_is_told_by_its_meaning() {
+    let service = service();
+    let (place, _) = place(&service);
+    let mut login = login(&place, &["--paste"]);
+    login.says("{\"error\":\"invalid_client\"}, client_id or redirect_uri is not as registered");
+    login.hears(
+        "{\n  \"error\": \"invalid_client\",\n  \"message\": \"Client authentication failed\"\n}\n",
+    );
+    login.ends_with(1, &["error page", "redirect_uri is not the registered one"]);
+    assert_eq!(place.record(), None);
+}
+
 #[test]
 fn what_went_wrong_is_told_and_nothing_is_stored() {
     let service = service();
