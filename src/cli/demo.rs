@@ -97,10 +97,10 @@ impl Demo {
             }
         };
         signals.wait_ticking(over, || {
-            ticker.tick(line(&running.sources().report(), clock::now().wall()));
+            ticker.tick(&line(&running.sources().report(), clock::now().wall()));
         });
-        ticker.end();
         let report = running.sources().report();
+        ticker.end(&line(&report, clock::now().wall()));
         running.drain();
         running.join();
         say(summary(&report));
@@ -160,11 +160,11 @@ fn introduce(running: &Running, simulator: &Served, listen: IpAddr, ports: Ports
 
 fn line(report: &Report, now: Timestamp) -> String {
     let token = &report.token;
-    let refresh = token.next_exchange_at.map_or("now".into(), |next| relative(next, now));
+    let next = token.next_exchange_at.filter(|next| *next > now);
+    let refresh = next.map_or("now".into(), |next| relative(next, now));
     format!(
-        "requests {} · token no. {} · next refresh {refresh} · refreshed {} times · 401s that callers \
-         saw: {}",
-        report.traffic.answers, token.generation, token.rotations, report.traffic.unauthorized
+        "requests {} · token #{} · refresh {refresh} · failed {}",
+        report.traffic.answers, token.generation, report.traffic.errors
     )
 }
 

@@ -1,7 +1,9 @@
 //! What commands print, and where: results to standard output, trouble to standard error.
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Stdout, Write};
+
+use rustix::termios::tcgetwinsize;
 
 pub(super) use crate::admin::when::{relative, span};
 
@@ -15,45 +17,70 @@ pub(super) fn complain(line: impl Display) {
     writeln!(std::io::stderr(), "{line}").ok();
 }
 
-/// A line that replaces itself on a terminal, and is written now and then elsewhere.
+/// A status line that is redrawn in place on a terminal. Elsewhere nothing is written.
 #[derive(Debug)]
 pub(super) struct Ticker {
-    place: Place,
-    ticks: u64,
+    terminal: Option<Stdout>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Terminal,
-    Elsewhere,
-}
+/// Columns assumed where the terminal reports no size, as a serial console does.
+const USUAL_COLUMNS: usize = 80;
 
-/// Where nobody watches, one tick in this many is written.
-const SELDOM: u64 = 5;
+/// To the first column, then erase everything below and to the right: ECMA-48 ED.
+const REDRAW: &str = "\r\x1b[J";
 
 impl Ticker {
-    /// A ticker for standard output.
+    /// A ticker on standard output.
     pub(super) fn new() -> Self {
-        let terminal = std::io::stdout().is_terminal();
-        Self { place: if terminal { Place::Terminal } else { Place::Elsewhere }, ticks: 0 }
+        let out = std::io::stdout();
+        Self { terminal: out.is_terminal().then_some(out) }
     }
 
-    /// Shows the line.
-    pub(super) fn tick(&mut self, line: impl Display) {
-        self.ticks += 1;
-        let mut out = std::io::stdout();
-        match self.place {
-            // To the start of the line, and clear it: ECMA-48 EL.
-            Place::Terminal => write!(out, "\r\x1b[K{line}").and_then(|()| out.flush()).ok(),
-            Place::Elsewhere if self.ticks % SELDOM == 1 => writeln!(out, "{line}").ok(),
-            Place::Elsewhere => None,
-        };
+    /// Shows the line, cut to the width that the terminal has now.
+    ///
+    /// The cursor returns to the first column. A terminal that becomes narrower wraps the line and keeps the
+    /// cursor at its start, so the next draw erases every row of it and nothing above it.
+    pub(super) fn tick(&mut self, line: &str) {
+        let Some(out) = &mut self.terminal else { return };
+        let line = cut(line, columns(out));
+        // One write: a log line on standard error cannot come between.
+        out.write_all(format!("{REDRAW}{line}\r").as_bytes()).and_then(|()| out.flush()).ok();
     }
 
-    /// Ends the line.
-    pub(super) fn end(self) {
-        if self.place == Place::Terminal {
+    /// Leaves the line as it should stay, and goes on below it.
+    pub(super) fn end(mut self, line: &str) {
+        self.tick(line);
+        if self.terminal.is_some() {
             say("");
         }
+    }
+}
+
+/// Columns of the terminal.
+fn columns(out: &Stdout) -> usize {
+    let size = tcgetwinsize(out).map_or(0, |size| usize::from(size.ws_col));
+    if size == 0 { USUAL_COLUMNS } else { size }
+}
+
+/// The beginning of a line of characters that are one column wide each. The last column stays free, because
+/// some terminals wrap as soon as it is written.
+fn cut(line: &str, columns: usize) -> &str {
+    let end = line.char_indices().nth(columns.saturating_sub(1)).map_or(line.len(), |(end, _)| end);
+    &line[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_cut_by_columns_and_not_by_bytes() {
+        let line = "requests 0 · token #1";
+        assert_eq!(cut(line, 80), line);
+        assert_eq!(cut(line, 22), line);
+        assert_eq!(cut(line, 21), "requests 0 · token #");
+        assert_eq!(cut(line, 13), "requests 0 ·");
+        assert_eq!(cut(line, 12), "requests 0 ");
+        assert_eq!([cut(line, 1), cut(line, 0)], ["", ""]);
     }
 }

@@ -307,7 +307,7 @@ fn init_writes_a_configuration_and_never_overwrites_one() {
 }
 
 /// The ports that the demo takes when they are free; for one test at a time.
-static USUAL_PORTS: Mutex<()> = Mutex::new(());
+pub(crate) static USUAL_PORTS: Mutex<()> = Mutex::new(());
 
 #[test]
 fn the_demo_ends_by_itself_with_a_summary() {

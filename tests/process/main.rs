@@ -32,3 +32,4 @@ mod roots;
 mod sign_in;
 mod starts;
 mod support;
+mod terminal;
