@@ -1,9 +1,13 @@
 //! `init`: a commented configuration to begin with.
 
+mod state_directory;
+
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use crate::config::{Environment, STATE_DIRECTORY};
 
 use super::Exit;
 use super::style::{complain, say};
@@ -31,8 +35,8 @@ Examples:
 
 impl Init {
     pub(super) fn perform(self) -> Exit {
-        let template = if self.full { REFERENCE } else { self.credential.template() };
-        match write(&self.file, template) {
+        let directory = state_directory::of_user(&Environment::of_process());
+        match write(&self.file, &self.text(directory.as_deref())) {
             Ok(()) => {
                 let file = self.file.display();
                 say(format_args!("{file} is written. Fill it in, then try it:\n"));
@@ -51,7 +55,32 @@ impl Init {
             }
         }
     }
+
+    /// The configuration, with this state directory instead of the default.
+    fn text(&self, directory: Option<&Path>) -> String {
+        let template = if self.full { REFERENCE } else { self.credential.template() };
+        // The other credentials store nothing.
+        let stores = self.full || self.credential == CredentialKind::AuthorizationCode;
+        let Some(directory) = directory.and_then(Path::to_str).filter(|_| stores) else {
+            return template.to_owned();
+        };
+        let setting = format!("directory = \"{}\"", escaped(directory));
+        if self.full {
+            template.replacen(&format!("#directory = {STATE_DIRECTORY:?}"), &setting, 1)
+        } else {
+            format!("{template}\n[state]\n# {MEANING}\n{setting}\n")
+        }
+    }
 }
+
+/// Escapes a text without control characters for a basic string of TOML.
+fn escaped(text: &str) -> String {
+    text.replace('\\', r"\\").replace('"', r#"\""#)
+}
+
+/// What is said of the state directory where the reference file does not say it.
+const MEANING: &str =
+    "Where the grant is kept; a directory of its own, mode 0700, made when it is needed.";
 
 /// Every setting there is.
 const REFERENCE: &str = include_str!("../../config/sidecar.toml");
@@ -137,6 +166,25 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    fn text(credential: CredentialKind, full: bool, directory: &str) -> String {
+        Init { file: PathBuf::new(), credential, full }.text(Some(Path::new(directory)))
+    }
+
+    #[test]
+    fn a_state_directory_is_written_where_the_credential_needs_one() {
+        use CredentialKind::{AuthorizationCode, ClientCredentials, PersonalAccessToken};
+        // Quotes and backslashes are allowed in the name of a directory.
+        let odd = r#"/home/an"n\b/webwork-sidecar"#;
+        for full in [false, true] {
+            let text = text(AuthorizationCode, full, odd);
+            let value: toml::Table = text.parse().unwrap();
+            assert_eq!(value["state"]["directory"].as_str(), Some(odd), "{text}");
+        }
+        for credential in [ClientCredentials, PersonalAccessToken] {
+            assert_eq!(text(credential, false, odd), credential.template());
+        }
+    }
 
     #[test]
     fn a_new_configuration_belongs_to_its_owner_alone() {

@@ -42,7 +42,7 @@ const FILES: [(&str, &str); 3] = [
     ),
 ];
 
-const ENVIRONMENT: [(&str, &str); 5] = [
+const ENVIRONMENT: [(&str, &str); 6] = [
     ("WEBWORK_SIDECAR_CONFIG", "The configuration file, instead of the one in /etc."),
     (
         "WEBWORK_SIDECAR_UPSTREAM__URL",
@@ -56,6 +56,11 @@ const ENVIRONMENT: [(&str, &str); 5] = [
     (
         "CREDENTIALS_DIRECTORY, STATE_DIRECTORY",
         "Set by systemd: where secrets with a bare name are looked up first, and the default state directory.",
+    ),
+    (
+        "XDG_STATE_HOME, HOME",
+        "Where `init` puts the state directory of an ordinary user: webwork-sidecar in $XDG_STATE_HOME, else in \
+         ~/.local/state.",
     ),
     (
         "NOTIFY_SOCKET, WATCHDOG_USEC, LISTEN_FDS, LISTEN_FDNAMES",

@@ -1,15 +1,21 @@
 //! The commands that end by themselves, and what their exit codes tell a script.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Signal, geteuid};
+use tempfile::TempDir;
 use webwork_sidecar::simulator::{Config, Security, TokenKind, When};
 
-use crate::support::{Credential, Outcome, Place, Process, Service, binary, quiet, write};
+use crate::support::{
+    Credential, Outcome, Place, Process, Service, binary, left_out, quiet, write,
+};
 
 const CREDENTIALS: [Credential; 3] =
     [Credential::AuthorizationCode, Credential::ClientCredentials, Credential::PersonalAccessToken];
@@ -304,6 +310,115 @@ fn init_writes_a_configuration_and_never_overwrites_one() {
     assert!(written.contains("[credential.personal_access_token]"), "{written}");
     init(&[]).expect(1, &["exists already and was left as it is"]);
     assert_eq!(fs::read_to_string(&file).unwrap(), written);
+}
+
+/// An account that owns nothing but its home.
+const ORDINARY: u32 = 65_534;
+
+/// A host of an ordinary user: the program, a home, and a directory to work in.
+struct Home {
+    directory: TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        let home = Self { directory: tempfile::tempdir().unwrap() };
+        fs::set_permissions(home.directory.path(), Permissions::from_mode(0o755)).unwrap();
+        fs::copy(binary(), home.path("program")).unwrap();
+        for name in ["home", "xdg", "work"] {
+            fs::create_dir(home.path(name)).unwrap();
+            home.gives(name);
+        }
+        home
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Makes a file or a directory the user's own.
+    fn gives(&self, name: &str) {
+        if geteuid().is_root() {
+            chown(self.path(name), Some(ORDINARY), Some(ORDINARY)).unwrap();
+        }
+    }
+
+    fn command(&self, arguments: &[&str], variables: &[(&str, &Path)]) -> Command {
+        let mut command = Command::new(self.path("program"));
+        command.args(arguments).current_dir(self.path("work")).env_clear();
+        command.envs(variables.iter().copied());
+        if geteuid().is_root() {
+            command.uid(ORDINARY).gid(ORDINARY);
+        }
+        command
+    }
+}
+
+#[test]
+fn what_init_writes_for_an_ordinary_user_keeps_a_grant() {
+    let service = Service::quiet();
+    let host = Home::new();
+    let (home, xdg, none) = (host.path("home"), host.path("xdg"), Path::new("/nonexistent"));
+    let in_home = home.join(".local/state/webwork-sidecar");
+    let app = [
+        ("WEBWORK_SIDECAR_UPSTREAM__URL", service.url().to_owned()),
+        ("WEBWORK_SIDECAR_UPSTREAM__CA_FILE", host.path("ca.pem").display().to_string()),
+        ("WEBWORK_SIDECAR_LISTEN__PROXY", "127.0.0.1:0".to_owned()),
+        ("WEBWORK_SIDECAR_LISTEN__ADMIN", "127.0.0.1:0".to_owned()),
+        ("WEBWORK_SIDECAR_LOG__FORMAT", "json".to_owned()),
+        ("WEBWORK_SIDECAR_CREDENTIAL__AUTHORIZATION_CODE__CLIENT_ID", service.client_id().into()),
+        (
+            "WEBWORK_SIDECAR_CREDENTIAL__AUTHORIZATION_CODE__REFRESH_TOKEN_FILE",
+            "refresh_token".to_owned(),
+        ),
+    ];
+    write(&host.path("ca.pem"), service.ca_pem());
+    write(&host.path("work/client_secret"), service.client_secret());
+    host.gives("ca.pem");
+    host.gives("work/client_secret");
+    let home_is = |path| vec![("HOME", path)];
+    let cases = [
+        (home_is(&*home), "init", in_home.clone()),
+        (home_is(&home), "init --full", in_home.clone()),
+        (vec![("HOME", &home), ("XDG_STATE_HOME", &xdg)], "init", xdg.join("webwork-sidecar")),
+        (vec![("HOME", &home), ("XDG_STATE_HOME", none)], "init", in_home),
+        (home_is(none), "init", host.path("work/state")),
+    ];
+    for (variables, init, expected) in cases {
+        let (case, file) = (format!("{variables:?} {init}"), host.path("work/sidecar.toml"));
+        let arguments: Vec<_> = init.split(' ').collect();
+        Outcome::of(host.command(&arguments, &variables)).expect(0, &["check --config"]);
+        write(
+            &host.path("work/refresh_token"),
+            &service.issue_refresh_token(&"read".parse().unwrap()),
+        );
+        host.gives("work/refresh_token");
+        let mut command = host.command(&["run", "--config", "sidecar.toml"], &variables);
+        command.envs(app.iter().map(|(name, value)| (name, value)));
+        let sidecar = Process::listening(command);
+        sidecar.has_token();
+        sidecar.stop();
+        let grant = fs::metadata(expected.join("grant.json"));
+        assert!(grant.is_ok(), "{case}: {}", fs::read_to_string(&file).unwrap());
+        let mode = fs::metadata(&expected).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{case}");
+        fs::remove_dir_all(expected).unwrap();
+        fs::remove_file(file).unwrap();
+    }
+}
+
+/// Root runs a service, whose state is where the system keeps that.
+#[test]
+fn what_init_writes_for_root_keeps_the_default() {
+    if !geteuid().is_root() {
+        return left_out("only root is root");
+    }
+    let place = Place::empty();
+    let file = place.path("sidecar.toml");
+    let mut command = Command::new(binary());
+    command.arg("init").arg(&file).env("XDG_STATE_HOME", place.path("xdg"));
+    Outcome::of(command).expect(0, &["check --config"]);
+    assert!(!fs::read_to_string(&file).unwrap().contains("[state]"));
 }
 
 /// The ports that the demo takes when they are free; for one test at a time.
