@@ -1,7 +1,7 @@
 //! The whole sidecar: built from a configuration, run until it is told to drain.
 //!
 //! ```text
-//! control thread   refresher · admin · health · reload · the last hour
+//! control thread   refresher · admin · health · metrics · reload · the last hour
 //! core threads     one per CPU: listeners · proxy · upstream connections
 //! ```
 //!
@@ -139,6 +139,11 @@ impl App {
         self.doors.health.iter().map(|listeners| &listeners.address)
     }
 
+    /// The addresses of the metrics listener.
+    pub fn metrics_addresses(&self) -> impl Iterator<Item = &Address> {
+        self.doors.metrics.iter().map(|listeners| &listeners.address)
+    }
+
     /// Starts the threads.
     ///
     /// # Errors
@@ -156,12 +161,7 @@ impl App {
         let cores = self.cores(&drain, &pulses)?;
         let fixed = Fixed::of(&self.config);
         let control = Control {
-            admin: Admin::new(
-                &self.config,
-                (&mut self.doors.admin, &mut self.doors.health),
-                &sources,
-                admin_end,
-            )?,
+            admin: Admin::new(&self.config, &mut self.doors, &sources, admin_end)?,
             last,
             history: sources.history.clone(),
             meter: self.meter,

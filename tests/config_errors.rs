@@ -229,8 +229,12 @@ fn listening() -> Vec<Case> {
             "proxy and admin on one socket",
             "proxy = [\"unix:/run/s.sock\"]\nadmin = [\"unix:/run/s.sock\"]",
         ),
+        Case::file("metrics on the port of health", METRICS_AND_HEALTH),
     ]
 }
+
+const METRICS_AND_HEALTH: &str =
+    "[metrics]\nlisten = [\"0.0.0.0:9182\"]\n[health]\nlisten = [\"[::]:9182\"]\n";
 
 fn guarding() -> Vec<Case> {
     let guard = |name, lines: &str| Case::file(name, format!("[guard]\n{lines}\n"));
@@ -718,6 +722,16 @@ fn a_secret_file_that_others_can_read_is_warned_about() {
     let config = load(Some(&path), &Environment::default()).unwrap();
     assert_eq!(config.warnings, [Warning::SecretReadable { path: token.clone(), mode: 0o644 }]);
     assert!(config.watched.iter().map(Watched::path).eq([&path, &token]));
+}
+
+#[test]
+fn metrics_are_served_at_any_address_without_a_key_or_a_warning() {
+    let toml =
+        "[metrics]\nlisten = [\"0.0.0.0:9183\", \"[::]:9183\", \"unix:/run/metrics.sock\"]\n";
+    let config = Case::file("", toml).load().0.unwrap();
+    assert_eq!((config.listen.metrics.len(), config.warnings), (3, Vec::new()));
+    let config = Case::file("", "").load().0.unwrap();
+    assert_eq!(config.listen.metrics, []);
 }
 
 #[test]

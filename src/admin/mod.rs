@@ -113,6 +113,22 @@ pub fn health_router(sources: Sources) -> Router {
         .with_state(Arc::new(sources))
 }
 
+/// The path of the listener for metrics alone.
+pub fn metrics_router(sources: Sources) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics::metrics))
+        .fallback(unknown_metrics)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(0))
+        .layer(map_response(unkept))
+        .with_state(Arc::new(sources))
+}
+
+async fn unknown_metrics() -> Response<Body> {
+    let paths = "The metrics listener has /metrics alone.";
+    Answer::new(Code::NotFound).message(paths).into_response().map(Body::from)
+}
+
 async fn unknown_health() -> Response<Body> {
     let paths = "The health listener has /startupz, /livez and /readyz.";
     Answer::new(Code::NotFound).message(paths).into_response().map(Body::from)

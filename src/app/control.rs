@@ -15,7 +15,6 @@ use crate::clock;
 use crate::config::Config;
 use crate::guard::{self, Pages};
 use crate::net::drain::{Drain, Drainer};
-use crate::net::listen::Listeners;
 use crate::net::serve::{self, Content, Limit, Terms, serve_pages};
 use crate::proxy::core::Gate;
 use crate::telemetry::Meter;
@@ -25,6 +24,7 @@ use crate::telemetry::pulse::Pulse;
 use crate::token::refresher::Refresher;
 
 use super::StartError;
+use super::doors::Doors;
 use super::gates::{gates, open_gate};
 use super::reload::Reload;
 
@@ -70,7 +70,7 @@ impl Control {
     }
 }
 
-/// The sockets, pages and guards of the admin listener, and of the one for health alone.
+/// The sockets, pages and guards of the admin listener, and of those for health and for metrics alone.
 pub(super) struct Admin {
     doors: Vec<(Gate, axum::Router, Terms)>,
     sign_ins: Arc<SignIns>,
@@ -79,7 +79,7 @@ pub(super) struct Admin {
 impl Admin {
     pub(super) fn new(
         config: &Config,
-        (admin, health): (&mut [Listeners], &mut [Listeners]),
+        listeners: &mut Doors,
         sources: &Sources,
         drain: Drain,
     ) -> Result<Self, StartError> {
@@ -99,14 +99,19 @@ impl Admin {
             // Probes are no traffic: they are counted where nobody adds them up.
             counters: Meter::default().core(),
         };
-        let guarded = gates(&rules, admin, Pages::Own)?.into_iter();
+        let guarded = gates(&rules, &mut listeners.admin, Pages::Own)?.into_iter();
         let guarded = guarded.map(|gate| (gate, admin::router(sources.clone()), terms.clone()));
-        let open = open_gate(health).into_iter();
-        // With a limit of its own: whoever fills it keeps nobody from the admin listener.
-        let own = Terms { limit: Limit::new(&terms.config), ..terms.clone() };
-        let open = open.map(|gate| (gate, admin::health_router(sources.clone()), own.clone()));
-        let sign_ins = Arc::clone(&sources.sign_ins);
-        Ok(Self { doors: guarded.chain(open).collect(), sign_ins })
+        let open = [
+            (open_gate(&mut listeners.health), admin::health_router(sources.clone())),
+            (open_gate(&mut listeners.metrics), admin::metrics_router(sources.clone())),
+        ];
+        let open = open.into_iter().filter_map(|(gate, router)| {
+            // A limit for each: a caller that fills it locks nobody out of the other listeners.
+            let own = Terms { limit: Limit::new(&terms.config), ..terms.clone() };
+            Some((gate?, router, own))
+        });
+        let doors = guarded.chain(open).collect();
+        Ok(Self { doors, sign_ins: Arc::clone(&sources.sign_ins) })
     }
 
     async fn serve(self) -> io::Result<()> {

@@ -15,6 +15,7 @@ pub(super) struct Doors {
     pub(super) proxy: Vec<Listeners>,
     pub(super) admin: Vec<Listeners>,
     pub(super) health: Vec<Listeners>,
+    pub(super) metrics: Vec<Listeners>,
     /// Where this process has made the files of Unix sockets.
     pub(super) files: Vec<Address>,
 }
@@ -31,7 +32,7 @@ pub struct Exposed(Address);
 impl Doors {
     /// Binds or takes over.
     pub(super) fn open(config: &Config, passed: Passed) -> Result<Self, StartError> {
-        let Listen { proxy, proxy_chosen, admin, admin_chosen, health, permissions } =
+        let Listen { proxy, proxy_chosen, admin, admin_chosen, health, metrics, permissions } =
             &config.listen;
         let guarded = passed.proxy.iter().chain(&passed.admin);
         let mut exposed = guarded.map(|given| &given.address).filter(|it| !it.is_local());
@@ -52,6 +53,7 @@ impl Doors {
             proxy: door(passed.proxy, proxy, *proxy_chosen, cores())?,
             admin: door(passed.admin, admin, *admin_chosen, one)?,
             health: door(passed.health, health, Chosen::Explicit, one)?,
+            metrics: door(passed.metrics, metrics, Chosen::Explicit, one)?,
             files,
         })
     }

@@ -64,7 +64,7 @@ const ENVIRONMENT: [(&str, &str); 6] = [
     ),
     (
         "NOTIFY_SOCKET, WATCHDOG_USEC, LISTEN_FDS, LISTEN_FDNAMES",
-        "Set by systemd: whom to tell how it is doing, and sockets named proxy, admin or health.",
+        "Set by systemd: whom to tell how it is doing, and sockets named proxy, admin, health or metrics.",
     ),
 ];
 

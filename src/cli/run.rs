@@ -182,6 +182,9 @@ pub(super) fn started(config: Config, source: Source, passed: Passed) -> Result<
     for address in app.health_addresses() {
         tracing::info!(url = url(address), "health");
     }
+    for address in app.metrics_addresses() {
+        tracing::info!(url = url(address), "metrics");
+    }
     app.start().map_err(failed)
 }
 

@@ -22,6 +22,8 @@ pub struct Listen {
     pub admin_chosen: Chosen,
     /// Addresses for health alone, without data; empty by default.
     pub health: Vec<Address>,
+    /// Addresses for metrics alone; empty by default.
+    pub metrics: Vec<Address>,
     /// Who may connect to Unix sockets.
     pub permissions: Permissions,
 }
@@ -43,6 +45,7 @@ const LONGEST_SOCKET_PATH: usize = 103;
 const PROXY: &str = "listen.proxy";
 const ADMIN: &str = "listen.admin";
 const HEALTH: &str = "health.listen";
+const METRICS: &str = "metrics.listen";
 
 const ADDRESS: Text<Address> = Text {
     expected: "an IP address with a port, such as \"127.0.0.1:9180\" or \"[::1]:9180\", or \"unix:/path/to/socket\"",
@@ -62,13 +65,16 @@ pub(super) fn listen(reader: &mut Reader<'_>, protection: Protection) -> Listen 
     let (admin, admin_chosen) = addresses(reader, ADMIN, 9181);
     // Three words without data: nothing that a caller key or a loopback address would have to protect.
     let health = reader.read(HEALTH, &List(ADDRESS)).unwrap_or_default();
+    // Counters without a secret, for a scraper that knows no key.
+    let metrics = reader.read(METRICS, &List(ADDRESS)).unwrap_or_default();
     let mut allow_any_address = false;
     reader.set("listen.allow_any_address", &Flag, &mut allow_any_address);
     if proxy.is_empty() {
         let wrong = Wrong::new("the list is empty, so nobody could call");
         reader.refuse(PROXY, wrong.expecting("at least one address"));
     }
-    refuse_doubles(reader, [(PROXY, &proxy), (ADMIN, &admin), (HEALTH, &health)]);
+    let lists = [(PROXY, &proxy), (ADMIN, &admin), (HEALTH, &health), (METRICS, &metrics)];
+    refuse_doubles(reader, lists);
     let permissions = permissions(reader);
     let (unix, tcp): (Vec<_>, Vec<_>) =
         proxy.iter().partition(|address| matches!(address, Address::Unix(_)));
@@ -93,7 +99,7 @@ pub(super) fn listen(reader: &mut Reader<'_>, protection: Protection) -> Listen 
             }
         }
     }
-    Listen { proxy, proxy_chosen, admin, admin_chosen, health, permissions }
+    Listen { proxy, proxy_chosen, admin, admin_chosen, health, metrics, permissions }
 }
 
 impl Protection {
@@ -155,7 +161,7 @@ fn address(text: &str) -> Result<Address, Wrong> {
 
 /// Every address is in one list, once. Of two lists with the same port, the later one is told of, unless
 /// it is a default: then whoever wrote the other one is.
-fn refuse_doubles(reader: &mut Reader<'_>, lists: [(&str, &Vec<Address>); 3]) {
+fn refuse_doubles(reader: &mut Reader<'_>, lists: [(&str, &Vec<Address>); 4]) {
     for (key, list) in lists {
         for (index, address) in list.iter().enumerate() {
             if !is_any_port(address) && list[..index].contains(address) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::body::{Body, to_bytes};
 use http::{Request, StatusCode};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tower_service::Service;
 use webwork_sidecar::admin::{Mood, Report, Sources, router};
@@ -12,7 +13,7 @@ use webwork_sidecar::simulator::{Target, TokenKind, What, When};
 use webwork_sidecar::token::state::Standing;
 use webwork_sidecar::token::status::Availability;
 
-use super::support::{Credential, ECHO, Sidecar, fault};
+use super::support::{Caller, Credential, ECHO, Sidecar, fault};
 
 const WORKSPACES: &str = "/api/v2/workspaces";
 
@@ -182,4 +183,61 @@ async fn agrees(sources: &Sources, standing: Standing, draining: bool, why: &str
     if !ready && !draining && standing != Standing::Active {
         assert!(told.contains(why), "{told}: {shown}");
     }
+}
+
+/// A scraper of another pod knows an address and no key.
+#[tokio::test]
+async fn the_metrics_listener_serves_metrics_to_every_caller_and_nothing_else() {
+    let setup = Sidecar::with(Credential::AuthorizationCode)
+        .set("metrics.listen", "127.0.0.1:0")
+        .set("guard.caller_key", "0123456789abcdef");
+    let sidecar = setup.start().await;
+    let ask = async |method: &str, target: &str, more: &str| {
+        let stream = TcpStream::connect(sidecar.metrics.unwrap()).await.unwrap();
+        let mut caller = Caller::new(stream);
+        caller
+            .send(format!("{method} {target} HTTP/1.1\r\nHost: 10.1.2.3:9183\r\n{more}\r\n"))
+            .await;
+        caller.reply_to(method).await
+    };
+    let page = ask("GET", "/metrics", "").await;
+    assert_eq!(page.fields["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(Samples::of(page.text()).value("ready"), 1.0);
+    assert_eq!(ask("HEAD", "/metrics", "").await.status, 200);
+    let paths = "/ /status /readyz /livez /startupz /events /page.css /callback /api/v2/workspaces \
+                 /metrics/ //metrics /metrics%2f /Metrics /x/../metrics";
+    for path in paths.split(' ') {
+        assert_eq!(ask("GET", path, "").await.status, 404, "{path}");
+    }
+    for path in ["/refresh", "/stop", "/sign-in", "/sign-in/paste", "/sign-out"] {
+        let reply = ask("POST", path, "Content-Length: 0\r\n").await;
+        assert_eq!(reply.status, 404, "{path}");
+    }
+    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"] {
+        let reply = ask(method, "/metrics", "Content-Length: 0\r\n").await;
+        assert_eq!(reply.status, 405, "{method}");
+    }
+    // A page that reaches it through the name of another host reads nothing across origins.
+    let reply = ask("GET", "/metrics", "Origin: https://evil.example\r\n").await;
+    assert!(!reply.fields.contains_key("access-control-allow-origin"), "{reply:?}");
+}
+
+#[tokio::test]
+async fn a_metrics_listener_that_is_full_locks_nobody_out_of_the_others() {
+    let setup = Sidecar::with(Credential::PersonalAccessToken)
+        .set("metrics.listen", "127.0.0.1:0")
+        .set("health.listen", "127.0.0.1:0");
+    let sidecar = setup.start().await;
+    let asked = async |address, path| {
+        let mut caller = Caller::new(TcpStream::connect(address).await.unwrap());
+        caller.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+        assert_eq!(caller.reply().await.status, 200, "{path}");
+        caller
+    };
+    let mut callers = Vec::new();
+    for _ in 0..64 {
+        callers.push(asked(sidecar.metrics.unwrap(), "/metrics").await);
+    }
+    asked(sidecar.health.unwrap(), "/livez").await;
+    assert_eq!(sidecar.page("/readyz").await.status, 200);
 }

@@ -119,7 +119,9 @@ fn sockets_that_it_has_opened_go_before_those_of_the_configuration() {
     let service = Service::quiet();
     let place = Place::with(&service, Credential::PersonalAccessToken, "");
     let path = place.path("proxy.sock");
-    let sockets = format!("proxy=127.0.0.1,admin=127.0.0.1,proxy={}", path.display());
+    let metrics = place.path("metrics.sock");
+    let (proxy, scraped) = (path.display(), metrics.display());
+    let sockets = format!("proxy=127.0.0.1,admin=127.0.0.1,proxy={proxy},metrics={scraped}");
     let Some(command) = activated(&place, &sockets) else { return };
     let sidecar = Process::listening(command);
     sidecar.has_token();
@@ -127,6 +129,7 @@ fn sockets_that_it_has_opened_go_before_those_of_the_configuration() {
     let proxies = sidecar.report().facts.proxy;
     assert_eq!(proxies.len(), 2, "{proxies:?}");
     assert!(proxies[1].ends_with("proxy.sock"), "{proxies:?}");
+    assert!(sidecar.says("\"metrics\"").contains("metrics.sock"));
     sidecar.stop();
     assert!(path.exists(), "a socket of somebody else was removed");
 }

@@ -20,6 +20,8 @@ pub struct Passed {
     pub admin: Vec<Listeners>,
     /// For health alone.
     pub health: Vec<Listeners>,
+    /// For metrics alone.
+    pub metrics: Vec<Listeners>,
 }
 
 /// A socket that cannot be used.
@@ -28,7 +30,7 @@ pub enum PassedError {
     /// Nothing says what it is for.
     #[error(
         "the service manager passes a socket with the name {0:?}: set FileDescriptorName= of its socket \
-         unit to proxy, admin or health"
+         unit to proxy, admin, health or metrics"
     )]
     Name(String),
     /// It is not one that accepts connections.
@@ -62,6 +64,7 @@ impl Passed {
                 "proxy" => &mut passed.proxy,
                 "admin" => &mut passed.admin,
                 "health" => &mut passed.health,
+                "metrics" => &mut passed.metrics,
                 other => return Err(PassedError::Name(other.to_owned())),
             };
             list.push(taken(&mut given, index, name)?);

@@ -155,6 +155,7 @@ impl Setup {
         let proxy = app.proxy_addresses().find_map(tcp).unwrap_or(NOWHERE);
         let admin = app.admin_addresses().find_map(tcp).unwrap_or(NOWHERE);
         let health = app.health_addresses().find_map(tcp);
+        let metrics = app.metrics_addresses().find_map(tcp);
         let running = app.start().unwrap();
         let sources = running.sources().clone();
         Sidecar {
@@ -164,6 +165,7 @@ impl Setup {
             proxy,
             admin,
             health,
+            metrics,
             sources,
             running: Some(running),
         }

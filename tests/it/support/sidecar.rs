@@ -26,6 +26,7 @@ pub(crate) struct Sidecar {
     pub(crate) proxy: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) health: Option<SocketAddr>,
+    pub(crate) metrics: Option<SocketAddr>,
     pub(super) setup: Setup,
     pub(super) home: Arc<Home>,
     pub(super) sources: Sources,
