@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::commands::USUAL_PORTS;
@@ -83,8 +84,8 @@ impl Session {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
-        let ours = ioctl_tiocgptpeer(&master, flags).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let ours = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
         resize(&master, columns);
         let end = || Stdio::from(ours.try_clone().unwrap());
         let mut command = Command::new(binary());
