@@ -89,3 +89,27 @@ fn the_messages_of_a_start_are_those_of_the_program() {
         assert!(source.contains(known), "no message of the program: {told}");
     }
 }
+
+#[test]
+fn what_a_first_build_needs_and_what_a_release_brings_is_told() {
+    let compiler =
+        concat!("[Rust](https://rustup.rs) ", env!("CARGO_PKG_RUST_VERSION"), " or later");
+    assert!(README.contains(compiler), "README.md does not name {compiler}");
+    // It is not in the package of the crate, where nothing may be included from elsewhere.
+    let workflow = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/workflows/release.yml");
+    let release = fs::read_to_string(workflow).unwrap();
+    for (told, made) in [
+        ("`webwork-sidecar-linux-amd64`", "\"files/webwork-sidecar-linux-$ARCHITECTURE\""),
+        ("on x86-64 and arm64", "ubuntu-24.04-arm, architecture: arm64"),
+        ("`SHA256SUMS`", ">SHA256SUMS"),
+        (
+            "`ghcr.io/OWNER/REPOSITORY:VERSION`",
+            "ghcr.io/${GITHUB_REPOSITORY,,}:${GITHUB_REF_NAME#v}",
+        ),
+        ("`ghcr.io/OWNER/REPOSITORY:VERSION-debug`", "\"$image\" \"$image-debug\""),
+        ("for Debian 12", "rust:1.95-bookworm"),
+    ] {
+        assert!(README.contains(told), "README.md does not tell of {told}");
+        assert!(release.contains(made), "the workflow does not make {told}");
+    }
+}
