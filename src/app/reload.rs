@@ -8,6 +8,8 @@ use crate::admin::configuration::{Configuration, Setting};
 use crate::admin::order::Order;
 use crate::clock;
 use crate::config::{Config, Source, Watched};
+use crate::net::login_redirect::LoginPages;
+use crate::proxy;
 use crate::telemetry;
 use crate::token::order::Order as TokenOrder;
 use crate::token::source::Credential;
@@ -36,17 +38,20 @@ pub(super) struct Fixed(Vec<(&'static str, String)>);
 impl Fixed {
     pub(super) fn of(config: &Config) -> Self {
         let token = &config.token;
+        // Where people log in belongs to the credential.
+        let proxy = proxy::Config { login_pages: LoginPages::default(), ..config.proxy.clone() };
         Self(vec![
             ("[listen]", format!("{:?}", config.listen)),
             ("[upstream]", format!("{:?}", config.upstream)),
             ("[caller]", format!("{:?}", config.caller)),
             ("[guard]", format!("{:?}", config.guard)),
-            ("[proxy] or [guard]", format!("{:?}", config.proxy)),
+            ("[proxy] or [guard]", format!("{proxy:?}")),
             ("[refresh]", format!("{:?}", token.refresh)),
             ("[state]", format!("{:?} {:?}", token.state_directory, token.second_directory)),
             ("[drain]", format!("{:?}", config.drain)),
             ("log.format", format!("{:?}", config.log.format)),
             ("redirect_uri", redirect_uri(&token.credential).to_owned()),
+            ("authorize_url", format!("{:?}", config.proxy.login_pages)),
         ])
     }
 

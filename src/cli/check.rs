@@ -9,6 +9,7 @@ use crate::clock;
 use crate::config::{Config, Warning};
 use crate::net::connect::Dial;
 use crate::net::drain;
+use crate::net::login_redirect::LoginPages;
 use crate::net::tls::Trust;
 use crate::telemetry::panics::Defect;
 use crate::telemetry::pulse::Pulses;
@@ -79,6 +80,7 @@ async fn checked(config: Config, online: bool) -> Result<(), Failure> {
         say(format_args!("ok  state directory {} (run will make it)", directory.display()));
         return seeded(&config.token.credential);
     }
+    let login_pages = config.token.credential.login_pages();
     let (refresher, handle) = Refresher::new(config.token, trust, upstream.clone())?;
     if stores {
         say(format_args!("ok  state directory {}", directory.display()));
@@ -96,7 +98,7 @@ async fn checked(config: Config, online: bool) -> Result<(), Failure> {
     let pulse = Pulses::default().of("refresher");
     let working = tokio::spawn(refresher.run(drain.clone(), drain, pulse));
     let result = tokio::select! {
-        result = tokio::time::timeout(LIMIT, tried(handle, &upstream)) => {
+        result = tokio::time::timeout(LIMIT, tried(handle, &upstream, &login_pages)) => {
             result.unwrap_or_else(|_| Err("no answer in time".into()))
         }
         () = signals.received() => Err("interrupted".into()),
@@ -131,14 +133,18 @@ fn seeded(credential: &Credential) -> Result<(), Failure> {
 }
 
 /// Waits for a token and tries it.
-async fn tried(mut handle: Handle, upstream: &Dial) -> Result<(), Failure> {
+async fn tried(
+    mut handle: Handle,
+    upstream: &Dial,
+    login_pages: &LoginPages,
+) -> Result<(), Failure> {
     let status = handle.status.wait_for(Status::is_decided).await?.clone();
     let access = handle.current.settled().await;
     let Access::Ready(bearer) = &*access else {
         return Err(status.trouble.unwrap_or("there is no token".into()).into());
     };
     say(described(&handle.status.borrow()));
-    let reply = proven(upstream, bearer).await?;
+    let reply = proven(upstream, login_pages, bearer).await?;
     say("ok  GET /api/v2/workspaces");
     let told = |name: &str| reply.fields.get(name).and_then(|value| value.to_str().ok());
     if let (Some(left), Some(limit)) = (told("x-ratelimit-remaining"), told("x-ratelimit-limit")) {

@@ -8,6 +8,7 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 
 use crate::net::connect::Dial;
+use crate::net::login_redirect::LoginPages;
 use crate::token::current::Bearer;
 use crate::token::endpoint::{AGENT, Line, Reply};
 
@@ -22,17 +23,25 @@ const LIMIT: Duration = Duration::from_secs(70);
 /// # Errors
 ///
 /// What it refuses, and what to do about it.
-pub(super) async fn proven(upstream: &Dial, bearer: &Bearer) -> Result<Reply, Failure> {
+pub(super) async fn proven(
+    upstream: &Dial,
+    login_pages: &LoginPages,
+    bearer: &Bearer,
+) -> Result<Reply, Failure> {
     let reply = asked(upstream, Some(bearer), LIMIT).await?;
+    if login_pages.refuse(&upstream.origin, reply.status, &reply.fields) {
+        let status = reply.status.as_u16();
+        return Err(format!(
+            "the API answered {status}: it does not accept the token; provide a new one"
+        )
+        .into());
+    }
     match reply.status {
         StatusCode::OK => Ok(reply),
         StatusCode::FORBIDDEN => {
             Err("the API answered 403: only workspace owners and executive managers \
              may use it, and the token needs the scope read"
                 .into())
-        }
-        StatusCode::UNAUTHORIZED => {
-            Err("the API answered 401: it does not accept the token; provide a new one".into())
         }
         StatusCode::TOO_MANY_REQUESTS => {
             Err("the API's limit of requests is used up: try again in a minute".into())

@@ -9,7 +9,8 @@ use crate::scope::{Scope, ScopeSet};
 use crate::secret::Secret;
 use crate::token::bearer::{AccessToken, RefreshToken};
 use crate::token::source::{
-    AuthorizationCode, ClientAuthentication, ClientCredentials, Credential, Registration,
+    AUTHORIZE_URL, AuthorizationCode, ClientAuthentication, ClientCredentials, Credential,
+    Registration,
 };
 
 use super::endpoint::{ENDPOINT, REDIRECTION, protected};
@@ -21,9 +22,6 @@ use super::warning::Warning;
 const CODE: &str = "credential.authorization_code";
 const CLIENT: &str = "credential.client_credentials";
 const PERSONAL: &str = "credential.personal_access_token";
-
-/// Where people say yes.
-const AUTHORIZE_URL: &str = "https://webwork-tracker.com/oauth/authorize";
 
 /// What is asked for unless the operator says otherwise; `admin` would add DELETE.
 const SCOPE: &str = "read write";

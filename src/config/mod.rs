@@ -226,7 +226,7 @@ fn doors(reader: &mut Reader<'_>) -> (guarding::Config, Listen) {
 fn parts(reader: &mut Reader<'_>) -> Option<Parts> {
     let (guard, listen) = doors(reader);
     let caller = transport::caller(reader);
-    let proxy = proxy::Config {
+    let mut proxy = proxy::Config {
         scope_check: guard::scope_check(reader),
         required_field: guard.required_field.clone(),
         readers: Readers::new(&guard.origins),
@@ -240,6 +240,7 @@ fn parts(reader: &mut Reader<'_>) -> Option<Parts> {
     let log = log(reader);
     let upstream = transport::upstream(reader)?;
     let credential = credential::credential(reader, &upstream)?;
+    proxy.login_pages = credential.login_pages();
     let upstream = upstream.config;
     let token = token::Config { credential, state_directory, second_directory, refresh, exchange };
     Some(Parts { listen, upstream, caller, guard, proxy, token, drain, log })

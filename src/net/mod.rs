@@ -4,6 +4,7 @@ pub mod connect;
 pub mod drain;
 pub mod framing;
 pub mod listen;
+pub mod login_redirect;
 pub mod origin;
 pub mod reach;
 mod screen;

@@ -20,6 +20,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::answer::pages::Readers;
+use crate::net::login_redirect::LoginPages;
 use crate::scope::Rights;
 
 /// How requests are forwarded.
@@ -37,6 +38,8 @@ pub struct Config {
     pub required_field: Option<HeaderName>,
     /// Pages that may read answers; none by default.
     pub readers: Readers,
+    /// Redirects to these count as a 401; none by default.
+    pub login_pages: LoginPages,
 }
 
 /// Whose word counts for what the token may do.
@@ -60,6 +63,7 @@ impl Default for Config {
             scope_check: ScopeCheck::default(),
             required_field: None,
             readers: Readers::default(),
+            login_pages: LoginPages::default(),
         }
     }
 }

@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode, request};
+use http::{HeaderMap, HeaderName, Request, Response, request};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 use tokio::task::spawn_local;
@@ -195,7 +195,7 @@ impl Proxy {
             entry.waited(watch.elapsed());
             learn(&self.counters, &self.current, &sent, &bearer);
             let mut response = sent?;
-            if response.status() != StatusCode::UNAUTHORIZED || replays == MAX_REPLAYS {
+            if !self.refuses_token(&response) || replays == MAX_REPLAYS {
                 return Ok(response);
             }
             if !tape.is_whole() {
@@ -223,6 +223,12 @@ impl Proxy {
             self.counters.replayed();
             replays += 1;
         }
+    }
+
+    /// Returns true for a 401, and for a redirect to a login page.
+    fn refuses_token(&self, response: &Response<response::Content>) -> bool {
+        let pages = &self.config.login_pages;
+        pages.refuse(self.pool.origin(), response.status(), response.headers())
     }
 
     /// Whether a newer token than this one was published meanwhile.

@@ -105,6 +105,8 @@ pub struct Config {
     pub token_rate_limit: Option<u32>,
     /// Whether the API takes tokens that belong to no user. Default [`MachineTokens::Accepted`].
     pub machine_tokens: MachineTokens,
+    /// How the API refuses a token. Default [`Refusals::Unauthorized`].
+    pub refusals: Refusals,
     /// Clients beside the built-in one, whose id is `1`.
     pub clients: Vec<Client>,
     /// Names for the certificate, beside the loopback ones and WebWork's own.
@@ -126,6 +128,7 @@ impl Default for Config {
             rate_limit: Some(60),
             token_rate_limit: Some(60),
             machine_tokens: MachineTokens::Accepted,
+            refusals: Refusals::Unauthorized,
             clients: Vec::new(),
             names: Vec::new(),
             seed: 1,
@@ -150,6 +153,17 @@ pub enum MachineTokens {
     Accepted,
     /// They are answered with 401, for ever.
     Refused,
+}
+
+/// How the API answers a token that it does not accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusals {
+    /// With 401, as documented.
+    Unauthorized,
+    /// With a 302 to `/login`, unless the caller accepts JSON: Laravel's default.
+    LoginUnlessJson,
+    /// With a 302 to `/login`, whatever the caller accepts.
+    Login,
 }
 
 /// How connections are protected.

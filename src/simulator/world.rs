@@ -12,7 +12,7 @@ use crate::simulator::faults::Faults;
 use crate::simulator::journal::Journal;
 use crate::simulator::shared::Shared;
 use crate::simulator::throttle::Throttle;
-use crate::simulator::{Config, MachineTokens, Personality};
+use crate::simulator::{Config, MachineTokens, Personality, Refusals};
 
 /// A person who has an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +33,7 @@ pub(super) enum Account {
 pub(super) struct World {
     pub(super) personality: Personality,
     pub(super) machine_tokens: MachineTokens,
+    pub(super) refusals: Refusals,
     pub(super) clients: Vec<Client>,
     pub(super) ledger: Arc<Shared<Ledger>>,
     pub(super) store: Shared<Store>,
@@ -58,6 +59,7 @@ impl World {
         Self {
             personality: config.personality,
             machine_tokens: config.machine_tokens,
+            refusals: config.refusals,
             clients,
             store: Shared::new(Store::seeded(config.seed)),
             journal: Shared::new(Journal::default()),

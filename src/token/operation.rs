@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::net::connect::Dial;
+use crate::net::login_redirect::LoginPages;
 use crate::net::origin::InvalidOrigin;
 use crate::net::tls::Trust;
 use crate::scope::ScopeSet;
@@ -62,6 +63,7 @@ pub(super) struct Tools {
     endpoint: Option<Arc<TokenEndpoint>>,
     registration: Option<Registration>,
     upstream: Dial,
+    login_pages: LoginPages,
 }
 
 impl Operation {
@@ -95,11 +97,13 @@ impl Operation {
 impl Tools {
     /// Tools without a credential yet.
     pub(super) fn new(upstream: Dial) -> Self {
-        Self { store: None, line: None, endpoint: None, registration: None, upstream }
+        let login_pages = LoginPages::default();
+        Self { store: None, line: None, endpoint: None, registration: None, upstream, login_pages }
     }
 
     /// Takes over what the credential says of the client.
     pub(super) fn equip(&mut self, config: &Config, trust: Trust) -> Result<(), InvalidOrigin> {
+        self.login_pages = config.credential.login_pages();
         let (registration, scope) = match &config.credential {
             Credential::PersonalAccessToken(_) => return Ok(()),
             Credential::AuthorizationCode(code) => (&code.registration, ScopeSet::default()),
@@ -158,7 +162,7 @@ impl Tools {
             (Operation::Probe(after), _, _) => {
                 let (upstream, after) = (self.upstream.clone(), *after);
                 let bearer = grant.map(Grant::bearer);
-                Box::pin(probe(upstream, bearer, after))
+                Box::pin(probe(upstream, self.login_pages.clone(), bearer, after))
             }
             // No credential asks for a step that it has no tools for; if one does, it fails visibly.
             (operation, _, _) => {
@@ -223,10 +227,15 @@ async fn send(endpoint: Arc<TokenEndpoint>, line: Option<Line>, ask: Ask) -> Don
     Done::of(Event::Answered(exchanged.outcome))
 }
 
-async fn probe(upstream: Dial, bearer: Option<Bearer>, after: Duration) -> Done {
+async fn probe(
+    upstream: Dial,
+    login_pages: LoginPages,
+    bearer: Option<Bearer>,
+    after: Duration,
+) -> Done {
     tokio::time::sleep(after).await;
     let oracle = match bearer {
-        Some(bearer) => oracle::ask(&upstream, &bearer).await,
+        Some(bearer) => oracle::ask(&upstream, &login_pages, &bearer).await,
         None => Oracle::Unclear,
     };
     Done::of(Event::Probed(oracle))

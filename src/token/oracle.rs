@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, HOST, USER_AGENT};
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::Full;
 
 use crate::net::connect::Dial;
+use crate::net::login_redirect::LoginPages;
+use crate::net::origin::Origin;
 
 use super::current::Bearer;
 use super::endpoint::{AGENT, Line};
@@ -24,7 +26,7 @@ const QUESTION: &str = "/api/v2/workspaces?per_page=1";
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Asks the upstream whether it still accepts the token.
-pub(super) async fn ask(upstream: &Dial, bearer: &Bearer) -> Oracle {
+pub(super) async fn ask(upstream: &Dial, login_pages: &LoginPages, bearer: &Bearer) -> Oracle {
     let request = Request::builder()
         .uri(QUESTION)
         .header(HOST, upstream.origin.authority().as_str())
@@ -36,16 +38,16 @@ pub(super) async fn ask(upstream: &Dial, bearer: &Bearer) -> Oracle {
     let Ok(request) = request else { return Oracle::Unclear };
     let Ok(line) = Line::open(upstream).await else { return Oracle::Unclear };
     match line.send(request, LIMIT).await {
-        Ok(reply) => verdict(reply.status),
+        Ok(reply) => verdict(login_pages, &upstream.origin, reply.status, &reply.fields),
         Err(_) => Oracle::Unclear,
     }
 }
 
 /// Authentication comes before the rights and before the rate limit (API.md §3), so 403 and 429 are
-/// said only to a token that lives.
-fn verdict(status: StatusCode) -> Oracle {
+/// said only to a token that lives. An API may send a redirect to its login page in place of a 401.
+fn verdict(pages: &LoginPages, api: &Origin, status: StatusCode, fields: &HeaderMap) -> Oracle {
     match status {
-        StatusCode::UNAUTHORIZED => Oracle::Dead,
+        status if pages.refuse(api, status, fields) => Oracle::Dead,
         StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => Oracle::Alive,
         status if status.is_success() => Oracle::Alive,
         _ => Oracle::Unclear,
@@ -54,7 +56,17 @@ fn verdict(status: StatusCode) -> Oracle {
 
 #[cfg(test)]
 mod tests {
+    use http::header::LOCATION;
+
     use super::*;
+
+    fn said(status: u16, location: &str) -> Oracle {
+        let api = Origin::of(&"https://api.example".parse().unwrap()).unwrap();
+        let mut fields = HeaderMap::new();
+        fields.insert(LOCATION, location.parse().unwrap());
+        let pages = LoginPages::new("https://as.example/authorize".parse().unwrap(), None);
+        verdict(&pages, &api, StatusCode::from_u16(status).unwrap(), &fields)
+    }
 
     #[test]
     fn only_a_401_is_a_death_and_only_a_judged_request_a_life() {
@@ -67,7 +79,15 @@ mod tests {
             (404, Oracle::Unclear),
             (503, Oracle::Unclear),
         ] {
-            assert_eq!(verdict(StatusCode::from_u16(status).unwrap()), expected, "{status}");
+            assert_eq!(said(status, "https://elsewhere.example/login"), expected, "{status}");
         }
+    }
+
+    #[test]
+    fn a_redirect_to_the_login_page_is_a_death() {
+        for status in [302, 303, 307] {
+            assert_eq!(said(status, "https://api.example/login"), Oracle::Dead, "{status}");
+        }
+        assert_eq!(said(301, "https://api.example/login"), Oracle::Unclear);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use webwork_sidecar::simulator::{Fault, Personality, Target, What, When};
+use webwork_sidecar::simulator::{Fault, Personality, Refusals, Target, What, When};
 use webwork_sidecar::token::current::Generation;
 use webwork_sidecar::token::order::Asked;
 use webwork_sidecar::token::state::{Loss, Standing};
@@ -99,6 +99,18 @@ async fn loses(personality: Personality) {
     sidecar.until_generation(2).await;
     assert_eq!(sidecar.get(WORKSPACES).await.status, 200);
     assert_eq!(sidecar.service.exchanges(), 4);
+}
+
+/// The probe of the old token is answered with a redirect to the login page, which means the same.
+#[tokio::test]
+async fn a_redirect_to_the_login_page_says_that_the_old_token_is_dead() {
+    let sidecar = Sidecar::with(Credential::AuthorizationCode).refusals(Refusals::Login);
+    let sidecar = sidecar.start().await;
+    sidecar.service.suffers(at_the_token_endpoint(When::After, What::Cut));
+    sidecar.order_refresh().await;
+    let status = sidecar.until_state(Standing::Lost).await;
+    assert_eq!(status.loss, Some(Loss::AnswerLost));
+    assert_eq!(sidecar.service.exchanges(), 3);
 }
 
 async fn hears_it_again(personality: Personality) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use webwork_sidecar::net::login_redirect::LoginPages;
 use webwork_sidecar::token::current::{Access, Generation, Unavailable, Verdict};
 
 use super::support::{Content, Proxy, Start, Upstream, Wire, bearer, full, soon};
@@ -124,6 +125,81 @@ async fn a_fresh_token_that_is_refused_too_is_the_callers_401() {
     let reply = caller.reply().await;
     assert_eq!((reply.status, reply.text()), (401, "{\"success\":false}"));
     assert!(proxy.rejections.try_recv().is_err());
+}
+
+/// Takes `token-2` alone, and answers any other with a redirect.
+async fn redirecting(
+    request: Request<Incoming>,
+    status: u16,
+    location: &'static str,
+) -> Response<Content> {
+    let mut response = strict(request, 2).await;
+    if response.status() == StatusCode::UNAUTHORIZED {
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        response.headers_mut().insert("location", location.parse().unwrap());
+    }
+    response
+}
+
+fn knowing_login_pages(upstream: &Upstream) -> Proxy {
+    let mut start = Start::with(upstream);
+    let authorize = "https://webwork-tracker.com/oauth/authorize".parse().unwrap();
+    start.proxy.login_pages = LoginPages::new(authorize, None);
+    start.go()
+}
+
+#[tokio::test]
+async fn a_redirect_to_the_login_page_is_answered_like_a_401() {
+    for (alpn, status, location) in [
+        ("http/1.1", 302, "/login"),
+        ("http/1.1", 303, "/login?next=%2Fa"),
+        ("h2", 307, "https://webwork-tracker.com/login"),
+        ("h2", 302, "https://webwork-tracker.com/oauth/authorize?client_id=1"),
+    ] {
+        let alpn = [alpn];
+        let answer = move |request| redirecting(request, status, location);
+        let upstream = Upstream::tls(&alpn, answer).await;
+        let mut proxy = knowing_login_pages(&upstream);
+        let mut caller = proxy.caller().await;
+        caller.send(post(60_000)).await;
+        let rejection = soon(proxy.rejections.recv()).await.unwrap();
+        assert_eq!(rejection.generation, Generation(1), "{location}");
+        proxy.publisher.publish(Access::Ready(bearer(2)));
+        rejection.reply.send(Verdict::Replay(bearer(2))).unwrap();
+        let reply = caller.reply().await;
+        assert_eq!((reply.status, reply.content.len()), (200, 60_000), "{location}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_to_the_login_page_that_stays_is_the_callers() {
+    let upstream = Upstream::plain(|request| redirecting(request, 302, "/login")).await;
+    let mut proxy = knowing_login_pages(&upstream);
+    let mut caller = proxy.caller().await;
+    caller.send(post(4)).await;
+    let rejection = soon(proxy.rejections.recv()).await.unwrap();
+    rejection.reply.send(Verdict::Pass).unwrap();
+    let reply = caller.reply().await;
+    assert_eq!((reply.status, reply.text()), (302, "{\"success\":false}"));
+    assert_eq!(reply.fields["location"], "/login");
+    assert_eq!(proxy.totals().replays, 0);
+}
+
+#[tokio::test]
+async fn a_redirect_elsewhere_passes_and_says_nothing_about_the_token() {
+    for (status, location) in [
+        (302, "/api/v2/workspaces/1"),
+        (302, "https://webwork-tracker.com/storage/screenshot.png"),
+        (302, "https://files.example/login"),
+        (301, "/login"),
+        (308, "/login"),
+    ] {
+        let upstream = Upstream::plain(move |request| redirecting(request, status, location)).await;
+        let mut proxy = knowing_login_pages(&upstream);
+        let reply = proxy.get("/a").await;
+        assert_eq!((reply.status, reply.fields["location"].to_str().unwrap()), (status, location));
+        assert!(proxy.rejections.try_recv().is_err(), "{location}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A 401 that a new token cures is never seen; one that none cures costs next to nothing.
 
 use tokio::task::JoinSet;
-use webwork_sidecar::simulator::{Fault, MachineTokens, Target, TokenKind, What, When};
+use webwork_sidecar::simulator::{Fault, MachineTokens, Refusals, Target, TokenKind, What, When};
 use webwork_sidecar::token::current::Generation;
 use webwork_sidecar::token::state::Standing;
 
@@ -56,12 +56,46 @@ async fn one_that_stays_passes_and_costs_one_exchange() {
 }
 
 #[tokio::test]
+async fn an_api_that_shows_its_login_page_instead_gets_a_fresh_token() {
+    for refusals in [Refusals::LoginUnlessJson, Refusals::Login] {
+        let sidecar = Sidecar::with(Credential::AuthorizationCode).refusals(refusals);
+        let sidecar = sidecar.set(INTERVAL, "30s").start().await;
+        sidecar.service.faults().revoke(TokenKind::AccessTokens);
+        assert_eq!(sidecar.get(WORKSPACES).await.status, 200, "{refusals:?}");
+        let reply = sidecar.post(ECHO, b"content").await;
+        assert_eq!((reply.status, reply.text()), (200, "content"), "{refusals:?}");
+        assert_eq!(sidecar.service.found_nothing_wrong().exchanges().len(), 2, "{refusals:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_page_that_stays_passes_and_costs_one_exchange() {
+    let sidecar = Sidecar::with(Credential::ClientCredentials)
+        .machine_tokens(MachineTokens::Refused)
+        .refusals(Refusals::LoginUnlessJson)
+        .set(INTERVAL, "30s")
+        .start()
+        .await;
+    for _ in 0..20 {
+        let reply = sidecar.get(WORKSPACES).await;
+        assert_eq!((reply.status, reply.fields["location"].to_str().unwrap()), (302, "/login"));
+    }
+    assert_eq!(sidecar.service.found_nothing_wrong().exchanges().len(), 2);
+}
+
+#[tokio::test]
 async fn a_refused_personal_access_token_is_told_and_not_fought() {
-    let sidecar = Sidecar::with(Credential::PersonalAccessToken).start().await;
+    for (refusals, status) in [(Refusals::Unauthorized, 401), (Refusals::Login, 302)] {
+        refused_personal_access_token(refusals, status).await;
+    }
+}
+
+async fn refused_personal_access_token(refusals: Refusals, status: u16) {
+    let sidecar = Sidecar::with(Credential::PersonalAccessToken).refusals(refusals).start().await;
     assert!(sidecar.report().ready);
     sidecar.service.faults().revoke(TokenKind::AccessTokens);
     for _ in 0..5 {
-        assert_eq!(sidecar.get(WORKSPACES).await.status, 401);
+        assert_eq!(sidecar.get(WORKSPACES).await.status, status);
     }
     sidecar.until_state(Standing::Rejected).await;
     assert!(!sidecar.report().ready);

@@ -93,6 +93,7 @@ impl Login {
         let trust = Trust::load(config.upstream.ca_file.as_deref())?;
         let upstream = config.upstream.dial(trust.clone());
         let refresh = config.token.refresh.clone();
+        let login_pages = config.token.credential.login_pages();
         let desk = Arc::new(Desk::of(config.token, trust));
         let way = self.way(&desk)?;
         // From here on no signal ends the process in the middle of an exchange.
@@ -112,7 +113,7 @@ impl Login {
             () = signals.received() => return Err("interrupted; nothing was changed".into()),
         };
         let grant = desk.finish(proof).await?;
-        told::tell(&grant, &refresh, &upstream).await
+        told::tell(&grant, &refresh, &upstream, &login_pages).await
     }
 
     fn way(&self, desk: &Desk) -> Result<Way, Failure> {

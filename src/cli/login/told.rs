@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::clock;
 use crate::net::connect::Dial;
+use crate::net::login_redirect::LoginPages;
 use crate::token::Refresh;
 use crate::token::claims::Claims;
 use crate::token::grant::Grant;
@@ -16,7 +17,12 @@ const LONGEST: usize = 60;
 const MOST: usize = 10;
 
 /// Tells what was granted, and proves it with one request to the API.
-pub(super) async fn tell(grant: &Grant, refresh: &Refresh, upstream: &Dial) -> Result<(), Failure> {
+pub(super) async fn tell(
+    grant: &Grant,
+    refresh: &Refresh,
+    upstream: &Dial,
+    login_pages: &LoginPages,
+) -> Result<(), Failure> {
     let now = clock::now().wall();
     let claims = Claims::of(&grant.access);
     match claims.subject.as_deref().map(shown).filter(|subject| !subject.is_empty()) {
@@ -31,7 +37,7 @@ pub(super) async fn tell(grant: &Grant, refresh: &Refresh, upstream: &Dial) -> R
         "  refresh token  ends in {} unless a sidecar runs",
         span(refresh.refresh_token_life)
     ));
-    let reply = proven(upstream, &grant.bearer()).await.map_err(|error| {
+    let reply = proven(upstream, login_pages, &grant.bearer()).await.map_err(|error| {
         format!("the sign-in is stored, but the API does not serve it: {error}")
     })?;
     say(format_args!(

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::FromRequestParts;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, HeaderValue, LOCATION};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Response};
+use axum::http::{HeaderMap, Response, StatusCode};
 
 use crate::clock;
 use crate::scope::ScopeSet;
-use crate::simulator::MachineTokens;
 use crate::simulator::api::endpoint::Verb;
 use crate::simulator::api::reply::ApiError;
+use crate::simulator::laravel::{self, Wants};
 use crate::simulator::world::{Account, World};
+use crate::simulator::{MachineTokens, Refusals};
 
 /// The holder of a good access token. As an extractor it refuses everybody else.
 #[derive(Clone, Debug)]
@@ -43,7 +44,20 @@ impl FromRequestParts<Arc<World>> for Caller {
     ) -> Result<Self, Self::Rejection> {
         bearer(&head.headers)
             .and_then(|token| identify(world, token))
-            .ok_or_else(|| ApiError::Unauthorized.into_response())
+            .ok_or_else(|| refusal(world.refusals, Wants::of(&head.headers)))
+    }
+}
+
+fn refusal(refusals: Refusals, wants: Wants) -> Response<Body> {
+    match (refusals, wants) {
+        (Refusals::Unauthorized, _) | (Refusals::LoginUnlessJson, Wants::Json) => {
+            ApiError::Unauthorized.into_response()
+        }
+        (Refusals::LoginUnlessJson | Refusals::Login, _) => {
+            let mut response = laravel::page(StatusCode::FOUND);
+            response.headers_mut().insert(LOCATION, HeaderValue::from_static("/login"));
+            response
+        }
     }
 }
 

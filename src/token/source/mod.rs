@@ -5,12 +5,16 @@ mod example;
 
 use url::Url;
 
+use crate::net::login_redirect::LoginPages;
 use crate::net::origin::Plaintext;
 use crate::net::tunnel::Route;
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
 
 use super::bearer::{AccessToken, RefreshToken};
+
+/// WebWork's authorization endpoint: API.md §1.
+pub const AUTHORIZE_URL: &str = "https://webwork-tracker.com/oauth/authorize";
 
 /// The credential of this sidecar.
 #[derive(Clone, Debug)]
@@ -31,6 +35,17 @@ impl Credential {
             Self::ClientCredentials(own) => Some(&own.registration),
             Self::PersonalAccessToken(_) => None,
         }
+    }
+
+    /// Login pages of the authorization server. Only an authorization code names its authorization
+    /// endpoint; tokens of the other credentials come from WebWork's.
+    pub fn login_pages(&self) -> LoginPages {
+        let token = self.registration().map(|app| app.token_url.clone());
+        let authorization = match self {
+            Self::AuthorizationCode(code) => Some(code.authorize_url.clone()),
+            _ => Url::parse(AUTHORIZE_URL).ok(),
+        };
+        authorization.map(|url| LoginPages::new(url, token)).unwrap_or_default()
     }
 
     /// Whether grants of one are of use to the other.

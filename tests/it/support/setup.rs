@@ -7,7 +7,9 @@ use std::time::Duration;
 use webwork_sidecar::app::App;
 use webwork_sidecar::config::{Environment, Source, env};
 use webwork_sidecar::net::listen::Address;
-use webwork_sidecar::simulator::{Client, Config, Fault, MachineTokens, Personality, Security};
+use webwork_sidecar::simulator::{
+    Client, Config, Fault, MachineTokens, Personality, Refusals, Security,
+};
 use webwork_sidecar::token::status::Status;
 
 use super::home::Home;
@@ -94,6 +96,11 @@ impl Setup {
 
     pub(crate) fn machine_tokens(mut self, machine_tokens: MachineTokens) -> Self {
         self.simulator.machine_tokens = machine_tokens;
+        self
+    }
+
+    pub(crate) fn refusals(mut self, refusals: Refusals) -> Self {
+        self.simulator.refusals = refusals;
         self
     }
 
