@@ -17,6 +17,7 @@ use webwork_sidecar::account::{Gid, Uid};
 use webwork_sidecar::config::{Config, Environment, Errors, Warning, Watched, load};
 use webwork_sidecar::proxy::ScopeCheck;
 use webwork_sidecar::scope::Rights;
+use webwork_sidecar::token::source::Credential;
 
 const TOKEN_FILE: &str = "WEBWORK_SIDECAR_CREDENTIAL__PERSONAL_ACCESS_TOKEN__TOKEN_FILE";
 const TOKEN: &str = "WEBWORK_SIDECAR_CREDENTIAL__PERSONAL_ACCESS_TOKEN__TOKEN";
@@ -391,7 +392,28 @@ fn credentials() -> Vec<Case> {
         personal("secret file with two lines", "token_file = \"t\"")
             .and_file("t", "canary\ncanary\n"),
         personal("secret file with spaces", "token_file = \"t\"").and_file("t", "canary canary\n"),
-        personal("secret file with a mark", "token_file = \"t\"").and_file("t", "\u{feff}canary\n"),
+        personal("secret file in UTF-16", "token_file = \"t\"")
+            .and_file("t", b"\xff\xfec\0a\0n\0a\0r\0y\0\r\0\n\0"),
+        personal("secret file with a NUL", "token_file = \"t\"").and_file("t", "canary\0\n"),
+        personal("secret file with an assignment", "token_file = \"t\"")
+            .and_file("t", "TOKEN=eyJcanary\n"),
+        personal("secret file for a shell", "token_file = \"t\"")
+            .and_file("t", "export X='canary'\n"),
+        personal("secret file with variables", "token_file = \"t\"")
+            .and_file("t", "ID=1\nTOKEN=canary\n"),
+        personal("secret file with quotation marks", "token_file = \"t\"")
+            .and_file("t", "\"canary\"\n"),
+        personal("secret file with JSON", "token_file = \"t\"")
+            .and_file("t", "{\n  \"access_token\": \"canary\"\n}\n"),
+        personal("secret file with a field", "token_file = \"t\"")
+            .and_file("t", "Authorization: Bearer canary\n"),
+        Case::bare(
+            "client secret with its name",
+            code("").replace("\"canary\"", "\"SECRET=canary\""),
+        ),
+        Case::bare("refresh token with quotation marks", code("refresh_token_file = \"t\""))
+            .and_file("t", "'canary'\n"),
+        Case::bare("assignment in the environment", "").and(TOKEN, "TOKEN=canary"),
         personal("secret instead of its file", &format!("token_file = \"{pasted}\"")),
         personal("secret file without a name", "token_file = \"\""),
         Case::bare("secret twice in the environment", "")
@@ -732,6 +754,32 @@ fn metrics_are_served_at_any_address_without_a_key_or_a_warning() {
     assert_eq!((config.listen.metrics.len(), config.warnings), (3, Vec::new()));
     let config = Case::file("", "").load().0.unwrap();
     assert_eq!(config.listen.metrics, []);
+}
+
+#[test]
+fn what_stands_around_a_secret_is_ignored() {
+    let section = "[credential.personal_access_token]\n";
+    let toml = format!("{section}token_file = \"token\"\n");
+    for content in [
+        "12|canary",
+        "12|canary\n",
+        "12|canary\r\n",
+        "12|canary\n\n \n",
+        "\n\t12|canary \r\n\r\n",
+        "\u{feff}12|canary\r\n",
+    ] {
+        let cases = [
+            Case::bare("", &toml).and_file("token", content),
+            Case::bare("", section).and(TOKEN, content),
+        ];
+        for case in cases {
+            let config = case.load().0.unwrap_or_else(|errors| panic!("{content:?}: {errors}"));
+            let Credential::PersonalAccessToken(token) = config.token.credential else {
+                panic!("another credential")
+            };
+            assert_eq!(token.expose(), "12|canary", "{content:?}");
+        }
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::token::source::{
 
 use super::endpoint::{ENDPOINT, REDIRECTION, protected};
 use super::reader::Reader;
+use super::secret_text::bare;
 use super::transport::Upstream;
 use super::value::{Choice, List, Text, Wrong, quoted};
 use super::warning::Warning;
@@ -103,7 +104,10 @@ fn authorization_code(reader: &mut Reader<'_>, upstream: &Upstream) -> Option<Au
     let seed = reader.seed(
         &format!("{CODE}.refresh_token"),
         "a refresh token that the app was given",
-        |text| RefreshToken::new(text).map_err(|error| error.to_string()),
+        |text| {
+            bare(&text)?;
+            RefreshToken::new(text).map_err(|error| error.to_string())
+        },
     );
     Some(AuthorizationCode {
         registration: registration?,
@@ -130,11 +134,9 @@ fn personal_access_token(reader: &mut Reader<'_>) -> Option<AccessToken> {
     let token = reader.secret(
         &key,
         "a personal access token, as https://webwork-tracker.com/app/settings/rest-api shows it",
-        |text| match text.get(..7) {
-            Some(start) if start.eq_ignore_ascii_case("bearer ") => {
-                Err("it begins with \"Bearer \", which is not part of the token".to_owned())
-            }
-            _ => AccessToken::new(text).map_err(|error| error.to_string()),
+        |text| {
+            bare(&text)?;
+            AccessToken::new(text).map_err(|error| error.to_string())
         },
     );
     if reader.has(PERSONAL) && !reader.gives_secret(&key) {
@@ -216,6 +218,7 @@ fn client_id(text: &str) -> Result<String, Wrong> {
 /// RFC 6749 appendix A.2.
 fn client_secret(text: String) -> Result<Secret, String> {
     let secret = Secret::new(text);
+    bare(secret.expose())?;
     if is_vschar(secret.expose()) {
         Ok(secret)
     } else {

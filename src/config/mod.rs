@@ -20,8 +20,8 @@
 //! # Files
 //!
 //! Relative names are relative to the directory of the configuration file. Every secret `x` can be
-//! given as `x_file`; a bare name there is looked up in `$CREDENTIALS_DIRECTORY` first. One line
-//! end at the end of such a file is ignored.
+//! given as `x_file`; a bare name there is looked up in `$CREDENTIALS_DIRECTORY` first. Line ends and
+//! other white space around a secret are ignored.
 
 mod account;
 mod credential;
@@ -36,6 +36,7 @@ mod number;
 mod reader;
 mod route;
 mod secret_file;
+mod secret_text;
 mod shown;
 mod suggest;
 mod syntax;

@@ -7,11 +7,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::secret::{Fingerprint, Secret};
+use crate::secret::Fingerprint;
 
 use super::env::variable_of;
 use super::file::{self, Loaded, Privacy, Unreadable};
 use super::reader::{Found, Layer, Reader};
+use super::secret_text::{decoded, one_line, trimmed};
 use super::value::{Wrong, quoted};
 use super::warning::Warning;
 use super::watched::Watched;
@@ -112,6 +113,7 @@ impl Reader<'_> {
                 }
             }
         }
+        let text = trimmed(text);
         match one_line(text).and_then(|()| check(text.to_owned())) {
             Ok(secret) => Some(secret),
             Err(what) => {
@@ -185,12 +187,8 @@ impl Reader<'_> {
                 other => format!("the file {shown} {other}"),
             })?;
         self.watched.push(watched);
-        let text = String::from_utf8(content)
-            .map(Secret::new)
-            .map_err(|_| format!("the file {shown} is not text (UTF-8)"))?;
-        let text = text.expose();
-        let text = text.strip_suffix('\n').unwrap_or(text);
-        let text = text.strip_suffix('\r').unwrap_or(text);
+        let text = decoded(content).map_err(|what| format!("the file {shown} {what}"))?;
+        let text = trimmed(text.expose());
         one_line(text)
             .and_then(|()| check(text.to_owned()))
             .map_err(|what| format!("the content of {shown} is not usable: {what}"))
@@ -219,22 +217,6 @@ impl Reader<'_> {
             self.warn(Warning::SecretReadable { path, mode });
         }
     }
-}
-
-/// What no secret has.
-fn one_line(text: &str) -> Result<(), String> {
-    let wrong = if text.is_empty() {
-        "it is empty"
-    } else if text.starts_with('\u{feff}') {
-        "it begins with a byte order mark; save it without one"
-    } else if text.contains(['\n', '\r']) {
-        "it has more than one line"
-    } else if text.trim() != text {
-        "it begins or ends with white space"
-    } else {
-        return Ok(());
-    };
-    Err(wrong.to_owned())
 }
 
 fn is_missing(path: &Path) -> bool {
@@ -288,13 +270,5 @@ mod tests {
         assert!(!is_jumbled(usual));
         let directory = tempfile::tempdir().unwrap();
         assert!(!is_homeless(&directory.path().join("Refresh-Token-Of-Production-Sidecar-2")));
-    }
-
-    #[test]
-    fn a_secret_is_one_line_without_white_space_around_it() {
-        assert_eq!(one_line("a b"), Ok(()));
-        for text in ["", " a", "a\t", "a\nb", "a\rb", "\u{feff}a"] {
-            assert!(one_line(text).is_err(), "{text:?}");
-        }
     }
 }

@@ -1,11 +1,12 @@
 //! A 401 that a new token cures is never seen; one that none cures costs next to nothing.
 
+use http::Response;
 use tokio::task::JoinSet;
 use webwork_sidecar::simulator::{Fault, MachineTokens, Refusals, Target, TokenKind, What, When};
 use webwork_sidecar::token::current::Generation;
 use webwork_sidecar::token::state::Standing;
 
-use super::support::{Credential, ECHO, INTERVAL, PERSONAL_ACCESS_TOKEN, Sidecar};
+use super::support::{Credential, ECHO, INTERVAL, PERSONAL_ACCESS_TOKEN, Sidecar, Upstream, full};
 
 const WORKSPACES: &str = "/api/v2/workspaces";
 
@@ -120,4 +121,25 @@ async fn one_over_content_that_was_not_kept_passes_and_is_the_last() {
     let reply = sidecar.post(ECHO, &content).await;
     assert_eq!((reply.status, reply.content.len()), (200, content.len()));
     assert_eq!(sidecar.service.found_nothing_wrong().exchanges().len(), 2);
+}
+
+/// Laravel Sanctum's tokens begin with a number and `|`.
+#[tokio::test]
+async fn a_personal_access_token_of_another_form_is_sent_as_it_is() {
+    for token in ["12|canaryABC0123", "user:canary%41&='x'"] {
+        let (seen, mut carried) = tokio::sync::mpsc::unbounded_channel();
+        let upstream = Upstream::plain(move |request| {
+            let fields = request.headers().get_all("authorization");
+            let fields: Vec<_> = fields.iter().map(|it| it.to_str().unwrap().to_owned()).collect();
+            seen.send(fields).unwrap();
+            async { Response::new(full("")) }
+        })
+        .await;
+        let setup =
+            Sidecar::with(Credential::PersonalAccessToken).set("upstream.url", &upstream.url);
+        let content = format!("\u{feff}{token}\r\n\r\n");
+        let sidecar = setup.start_with(PERSONAL_ACCESS_TOKEN, &content).await;
+        assert_eq!(sidecar.get(WORKSPACES).await.status, 200, "{token}");
+        assert_eq!(carried.recv().await.unwrap(), [format!("Bearer {token}")]);
+    }
 }
