@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use url::Url;
 
 use crate::net::origin::{Origin, Plaintext};
+use crate::net::tls::ca_file::certificates;
 use crate::net::{drain, serve, upstream};
 use crate::proxy;
 
@@ -117,18 +116,13 @@ fn ca_file(reader: &mut Reader<'_>) -> Option<PathBuf> {
     let shown = path.display();
     let what = match file::load(&path, LARGEST_CA_FILE) {
         Err(why) => format!("the file {shown} {why}"),
-        Ok(loaded) => {
-            match CertificateDer::pem_slice_iter(&loaded.content).collect::<Result<Vec<_>, _>>() {
-                Ok(certificates) if certificates.is_empty() => {
-                    format!("there is no certificate in {shown}")
-                }
-                Ok(_) => {
-                    reader.watched.push(loaded.watched);
-                    return Some(path);
-                }
-                Err(_) => format!("a certificate in {shown} is damaged"),
+        Ok(loaded) => match certificates(&loaded.content) {
+            Ok(_) => {
+                reader.watched.push(loaded.watched);
+                return Some(path);
             }
-        }
+            Err(reason) => reason.of(&path),
+        },
     };
     let expected = "a file in PEM form, with lines such as -----BEGIN CERTIFICATE-----";
     reader.refuse(KEY, Wrong::new(what).expecting(expected));

@@ -113,7 +113,11 @@ impl From<&ConnectError> for Answer {
             ConnectError::Proxy { .. } => Code::UpstreamProxy,
             ConnectError::Tls { fault, .. } => fault.code(),
         };
-        Self::new(code).message(format!("The upstream is not available: {error}."))
+        let answer = Self::new(code).message(format!("The upstream is not available: {error}."));
+        match error {
+            ConnectError::Tls { fault, .. } => fault.hint().into_iter().fold(answer, Self::hint),
+            _ => answer,
+        }
     }
 }
 

@@ -4,16 +4,19 @@
 //! the system's roots, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name instead of them, come on top,
 //! and so does the operator's own CA.
 
+pub mod ca_file;
 mod fault;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::CertificateResult;
 use tokio_rustls::TlsConnector;
+
+use ca_file::{CaFileError, certificates};
 
 pub use fault::TlsFault;
 
@@ -36,13 +39,21 @@ pub struct Trust {
 /// Why the trusted certificates could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
-    /// The operator's file cannot be read or holds something else.
-    #[error("cannot read certificates from {}: {reason}; it must be PEM", path.display())]
+    /// The operator's file cannot be read.
+    #[error("cannot read certificates from {}: {reason}", path.display())]
     Unreadable {
         /// Which file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: rustls::pki_types::pem::Error,
+        reason: io::Error,
+    },
+    /// The operator's file holds something else.
+    #[error("{}; it must be PEM with BEGIN CERTIFICATE", reason.of(path))]
+    NoCertificates {
+        /// Which file.
+        path: PathBuf,
+        /// What it holds.
+        reason: CaFileError,
     },
     /// A certificate in the operator's file is no certificate authority's.
     #[error("a certificate in {} cannot be trusted: {reason}", path.display())]
@@ -52,9 +63,6 @@ pub enum TrustError {
         /// What is wrong with it.
         reason: rustls::Error,
     },
-    /// The operator's file has no certificate in it.
-    #[error("{} holds no certificate; it must be PEM with BEGIN CERTIFICATE", .0.display())]
-    Empty(PathBuf),
     /// The system's store, or what SSL_CERT_FILE or SSL_CERT_DIR name in its place.
     #[error("cannot read the system's certificates ({0}); check SSL_CERT_FILE and SSL_CERT_DIR")]
     System(String),
@@ -117,14 +125,16 @@ fn system(found: CertificateResult) -> Result<Vec<CertificateDer<'static>>, Trus
 }
 
 fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TrustError> {
-    let unreadable = |reason| TrustError::Unreadable { path: path.to_owned(), reason };
-    let before = roots.len();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
+    let content = fs::read(path)
+        .map_err(|reason| TrustError::Unreadable { path: path.to_owned(), reason })?;
+    let found = certificates(&content)
+        .map_err(|reason| TrustError::NoCertificates { path: path.to_owned(), reason })?;
+    for certificate in found {
         roots
-            .add(certificate.map_err(unreadable)?)
+            .add(certificate)
             .map_err(|reason| TrustError::Unusable { path: path.to_owned(), reason })?;
     }
-    if roots.len() == before { Err(TrustError::Empty(path.to_owned())) } else { Ok(()) }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -148,7 +158,9 @@ mod tests {
     #[test]
     fn a_ca_file_without_a_certificate_is_an_error() {
         let file = file("not a certificate");
-        assert!(matches!(Trust::load(Some(file.path())), Err(TrustError::Empty(_))));
+        let reason = CaFileError::Empty;
+        let error = Trust::load(Some(file.path())).unwrap_err();
+        assert!(matches!(error, TrustError::NoCertificates { reason: it, .. } if it == reason));
     }
 
     #[test]

@@ -75,9 +75,9 @@ fn remedy(error: &ConnectError) -> &'static str {
         ConnectError::Proxy { .. } => {
             "correct upstream.proxy, HTTPS_PROXY or NO_PROXY; upstream.proxy_file can hold a password"
         }
-        ConnectError::Tls { .. } => {
-            "correct the host, or the clock of this host; a private authority goes into upstream.ca_file"
-        }
+        ConnectError::Tls { fault, .. } => fault.hint().unwrap_or(
+            "correct the host, or the clock of this host; a private authority goes into upstream.ca_file",
+        ),
     }
 }
 

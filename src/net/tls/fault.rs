@@ -39,7 +39,7 @@ pub enum TlsFault {
     Forged,
     /// It is the certificate of an authority, as `openssl req -x509` makes it.
     #[error(
-        "the server's certificate is that of a certificate authority (CA:TRUE); the server needs one of its own, signed by that authority"
+        "the server's certificate is that of a certificate authority (CA:TRUE), as `openssl req -x509` makes it; make one with `-addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:HOST` (or IP:ADDRESS), and put that into upstream.ca_file"
     )]
     Authority,
     /// Something else is wrong with the certificate.
@@ -96,6 +96,16 @@ impl TlsFault {
                 | io::ErrorKind::BrokenPipe => Self::Closed,
                 _ => Self::Handshake(error.to_string()),
             },
+        }
+    }
+
+    /// What to do, where the code's own hint would mislead.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Authority => Some(
+                "Give the server a certificate with CA:FALSE. As long as it shows the certificate of an authority, upstream.ca_file does not help.",
+            ),
+            _ => None,
         }
     }
 
