@@ -416,6 +416,9 @@ fn credentials() -> Vec<Case> {
         Case::bare("assignment in the environment", "").and(TOKEN, "TOKEN=canary"),
         personal("secret instead of its file", &format!("token_file = \"{pasted}\"")),
         personal("secret file without a name", "token_file = \"\""),
+        personal("secret file in a home directory", "token_file = \"~/token\""),
+        Case::file("state in a home directory", "[state]\ndirectory = \"~/state\"\n"),
+        Case::file("state in a variable", "[state]\ndirectory = \"${HOME}/state\"\n"),
         Case::bare("secret twice in the environment", "")
             .and(TOKEN, "canary")
             .and(TOKEN_FILE, "/run/token"),

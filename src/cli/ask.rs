@@ -12,7 +12,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_util::either::Either;
 
 use crate::config::error::Errors;
-use crate::config::{Contact, Source};
+use crate::config::{Contact, Listen, Source};
 use crate::guard::{self, CALLER_KEY};
 use crate::net::listen::Address;
 
@@ -112,23 +112,6 @@ impl Whom {
         block_on(ask(&target.admin, target.demands.as_ref(), method, path, LIMIT))
     }
 
-    /// Asks it, without a word about the configuration.
-    pub(super) fn ask_quietly(
-        &self,
-        method: Method,
-        path: &str,
-    ) -> Result<(StatusCode, Bytes), AskError> {
-        let target = self.target()?;
-        block_on(ask(&target.admin, target.demands.as_ref(), method, path, PROBE_LIMIT))
-    }
-
-    /// Where a sidecar with this configuration listens, each with the key that says so.
-    pub(super) fn addresses(&self) -> Result<Vec<(&'static str, Address)>, AskError> {
-        let Contact { proxy, admin, .. } = self.file.source().contact()?;
-        let proxy = proxy.into_iter().map(|address| ("listen.proxy", address));
-        Ok(proxy.chain(admin.into_iter().map(|address| ("listen.admin", address))).collect())
-    }
-
     /// What it is configured by.
     pub(super) fn source(&self) -> Source {
         self.file.source()
@@ -146,10 +129,7 @@ impl Whom {
             Some(address) => {
                 Target { admin: vec![address.clone()], health: Vec::new(), demands: None }
             }
-            None => {
-                let Contact { admin, health, guard, .. } = self.file.source().contact()?;
-                Target { admin, health, demands: Some(guard) }
-            }
+            None => Target::of(&self.file.source())?,
         })
     }
 }
@@ -184,6 +164,23 @@ impl Probe {
 }
 
 impl Target {
+    /// The sidecar that runs with this configuration, if one does.
+    pub(super) fn of(source: &Source) -> Result<Self, AskError> {
+        let Contact { listen: Listen { admin, health, .. }, guard } = source.contact()?;
+        Ok(Self { admin, health, demands: Some(guard) })
+    }
+
+    /// Whatever listens at one address.
+    pub(super) fn at(&self, address: &Address) -> Self {
+        let admin = vec![address.clone()];
+        Self { admin, health: Vec::new(), demands: self.demands.clone() }
+    }
+
+    /// Asks it what it tells everybody who may ask.
+    pub(super) fn get(&self, path: &str) -> Result<(StatusCode, Bytes), AskError> {
+        block_on(ask(&self.admin, self.demands.as_ref(), Method::GET, path, PROBE_LIMIT))
+    }
+
     /// Asks a probe's question: at the admin listener, which tells reasons, else at that for health.
     pub(super) async fn probe(&self, probe: Probe) -> Result<(StatusCode, String), AskError> {
         let addresses = if self.admin.is_empty() { &self.health } else { &self.admin };
@@ -245,6 +242,12 @@ async fn ask(
 pub(super) fn message(content: &[u8]) -> String {
     let answer = serde_json::from_slice::<Value>(content).unwrap_or_default();
     answer["message"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Code of an answer that is a sidecar's own.
+pub(super) fn error_code(content: &[u8]) -> Option<String> {
+    let answer = serde_json::from_slice::<Value>(content).unwrap_or_default();
+    answer["error"]["code"].as_str().map(str::to_owned)
 }
 
 /// Message and hint of an answer that is not what was asked for.

@@ -1,5 +1,6 @@
 //! The command line: one file for each command, and what the exit codes mean.
 
+mod addresses;
 mod ask;
 mod check;
 mod completions;

@@ -52,7 +52,6 @@ use std::sync::LazyLock;
 
 use crate::admin::configuration::Setting;
 use crate::answer::pages::Readers;
-use crate::net::listen::Address;
 use crate::net::{drain, serve, upstream};
 use crate::telemetry::log::{self, Format};
 use crate::{guard as guarding, proxy, token};
@@ -134,7 +133,7 @@ impl Source {
         let root = document.as_ref().map(Document::parse).transpose()?;
         let mut reader = Reader::new(document.as_ref(), root.as_ref(), &self.environment);
         let (guard, listen) = doors(&mut reader);
-        Ok(Contact { proxy: listen.proxy, admin: listen.admin, health: listen.health, guard })
+        Ok(Contact { listen, guard })
     }
 
     /// Whether there is anything to read.
@@ -147,12 +146,8 @@ impl Source {
 /// Where a sidecar can be asked, and what it asks for.
 #[derive(Clone, Debug)]
 pub struct Contact {
-    /// Addresses for callers.
-    pub proxy: Vec<Address>,
-    /// Addresses of its admin listener.
-    pub admin: Vec<Address>,
-    /// Addresses of its health listener.
-    pub health: Vec<Address>,
+    /// Its addresses.
+    pub listen: Listen,
     /// What it demands of callers.
     pub guard: guarding::Config,
 }

@@ -13,6 +13,7 @@ use super::env::variable_of;
 use super::file::{self, Loaded, Privacy, Unreadable};
 use super::reader::{Found, Layer, Reader};
 use super::secret_text::{decoded, one_line, trimmed};
+use super::transport::{FOR_A_SHELL, WRITTEN_OUT, is_for_a_shell};
 use super::value::{Wrong, quoted};
 use super::warning::Warning;
 use super::watched::Watched;
@@ -144,6 +145,10 @@ impl Reader<'_> {
             let wrong = Wrong::new("this looks like the secret itself")
                 .expecting("the name of a file that holds it; the secret goes into that file");
             self.refuse(key, wrong.confidential());
+            return None;
+        }
+        if is_for_a_shell(name) {
+            self.refuse(key, Wrong::new(FOR_A_SHELL).expecting(WRITTEN_OUT));
             return None;
         }
         if absence == Absence::Awaited && is_missing(&path) {

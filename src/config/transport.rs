@@ -133,6 +133,18 @@ fn path(text: &str) -> Result<String, Wrong> {
     match text {
         "" => Err(Wrong::new("is empty")),
         _ if text.contains('\0') => Err(Wrong::new("no file name has a NUL character")),
+        _ if is_for_a_shell(text) => Err(Wrong::new(FOR_A_SHELL).expecting(WRITTEN_OUT)),
         _ => Ok(text.to_owned()),
     }
 }
+
+/// Whether a shell would replace the beginning of a path by another directory. Here `~` would be the name of
+/// a directory next to the configuration file.
+pub(super) fn is_for_a_shell(path: &str) -> bool {
+    let first = path.split('/').next().unwrap_or(path);
+    first == "~" || first.len() < path.len() && first.starts_with('~') || first.starts_with('$')
+}
+
+/// What is wrong with such a path, and what to write.
+pub(super) const FOR_A_SHELL: &str = "only a shell replaces ~ and $ in a path";
+pub(super) const WRITTEN_OUT: &str = "the whole path, such as \"/home/me/webwork\"";

@@ -129,6 +129,16 @@ pub enum BindError {
 }
 
 impl BindError {
+    fn of(trouble: Trouble, address: &Address) -> Self {
+        let address = address.clone();
+        match trouble {
+            Trouble::InUse => Self::InUse(address),
+            Trouble::NotASocket => Self::NotASocket(address),
+            Trouble::Permissions(reason) => Self::Permissions { address, reason },
+            Trouble::Refused(reason) => Self::Refused { address, reason },
+        }
+    }
+
     /// Whether this host does not have the address, as a container without IPv6 has no `::1`.
     pub fn is_missing_address(&self) -> bool {
         match self {
@@ -175,13 +185,22 @@ impl Listeners {
             Address::Tcp(wanted) => bind_tcp(*wanted, cores).map_err(Trouble::from),
             Address::Unix(path) => bind_unix(path, cores, permissions),
         };
-        let address = || address.clone();
-        bound.map_err(|trouble| match trouble {
-            Trouble::InUse => BindError::InUse(address()),
-            Trouble::NotASocket => BindError::NotASocket(address()),
-            Trouble::Permissions(reason) => BindError::Permissions { address: address(), reason },
-            Trouble::Refused(reason) => BindError::Refused { address: address(), reason },
-        })
+        bound.map_err(|trouble| BindError::of(trouble, address))
+    }
+
+    /// Checks whether an address could be listened on. Changes nothing, and nobody can connect.
+    ///
+    /// # Errors
+    ///
+    /// As [`Listeners::bind`], but for the mode and owner of a Unix socket.
+    pub fn check(address: &Address) -> Result<(), BindError> {
+        let free = match address {
+            Address::Tcp(wanted) => tcp_socket(*wanted)
+                .and_then(|socket| socket.bind(&(*wanted).into()))
+                .map_err(Trouble::from),
+            Address::Unix(path) => unix::check(path),
+        };
+        free.map_err(|trouble| BindError::of(trouble, address))
     }
 
     /// The same queue of connections for each of `cores`: for sockets that somebody else has opened, which
@@ -304,6 +323,30 @@ mod tests {
                 assert!(matches!(second, Err(BindError::InUse(_))), "{second:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_check_says_what_bind_would_say_and_leaves_everything_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let unix = |name: &str| Address::Unix(directory.path().join(name));
+        std::fs::File::create(directory.path().join("file")).unwrap();
+        let live = [bind(&loopback(), 2).unwrap(), bind(&unix("live"), 1).unwrap()];
+        drop(UnixListener::bind(directory.path().join("stale")).unwrap());
+        for address in [&live[0].address, &live[1].address] {
+            assert!(matches!(Listeners::check(address), Err(BindError::InUse(_))), "{address}");
+        }
+        for address in [unix("file"), unix("none/socket"), "192.0.2.7:0".parse().unwrap()] {
+            let check = Listeners::check(&address).unwrap_err().to_string();
+            assert_eq!(check, bind(&address, 1).unwrap_err().to_string());
+        }
+        for address in [loopback(), unix("new"), unix("stale")] {
+            let before = std::fs::read_dir(directory.path()).unwrap().count();
+            Listeners::check(&address).unwrap();
+            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), before);
+            bind(&address, 1).unwrap();
+        }
+        let Socket::Tcp(first) = &live[0].sockets[0] else { panic!() };
+        assert!(first.accept().is_err(), "nobody has connected");
     }
 
     #[test]

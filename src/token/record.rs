@@ -151,6 +151,13 @@ impl Record {
         self.seed == Some(token) || self.spent.contains(&token)
     }
 
+    /// Returns true for a refresh token to begin with that a sidecar would exchange at its start: one that
+    /// is neither in use nor spent.
+    pub fn is_new(&self, seed: &RefreshToken) -> bool {
+        let held = self.grant.as_ref().and_then(|grant| grant.refresh.as_ref());
+        held != Some(seed) && !self.has_seen(seed.fingerprint())
+    }
+
     /// Remembers that a refresh token is not to be sent again.
     pub(super) fn remember(&mut self, spent: Option<Fingerprint>) {
         self.spent.extend(spent.filter(|token| !self.spent.contains(token)));

@@ -12,6 +12,7 @@
     reason = "a test that cannot go on has failed, and one that was left out says so"
 )]
 
+mod agreement;
 mod clocks;
 mod commands;
 mod confined;

@@ -1,21 +1,27 @@
 //! Who listens where the sidecar does, or would.
 
-use std::net::TcpListener;
-
-use http::{Method, StatusCode};
+use http::StatusCode;
 
 use crate::admin::{Mood, Report};
-use crate::net::listen::Address;
+use crate::config::Contact;
 
-use super::super::ask::{AskError, Whom};
+use super::super::addresses::{Running, obstacles};
+use super::super::ask::{AskError, Target, Whom};
 use super::finding::Findings;
 
 const RUNNING: &str = "running sidecar";
 
 pub(super) fn examine(whom: &Whom, findings: &mut Findings) {
-    match whom.ask_quietly(Method::GET, "/status") {
+    let target = match whom.target() {
+        Ok(target) => target,
+        Err(error) => return findings.failed(RUNNING, &error.to_string()),
+    };
+    match target.get("/status") {
         Ok((StatusCode::OK, content)) => match serde_json::from_slice::<Report>(&content) {
-            Ok(report) => running(&report, findings),
+            Ok(report) => {
+                running(&report, findings);
+                addresses(whom, &target, Running::Sidecar(Box::new(report.facts)), findings);
+            }
             Err(_) => findings.warn(
                 RUNNING,
                 "what answers at the admin address is a sidecar of another version",
@@ -27,9 +33,13 @@ pub(super) fn examine(whom: &Whom, findings: &mut Findings) {
             format!("what answers at the admin address says {status}"),
             "correct listen.admin or --admin",
         ),
-        Err(AskError::Silent { .. } | AskError::AnyPort | AskError::NoAddress) => {
+        Err(AskError::Silent { .. }) => {
             findings.skip(RUNNING, "none answers at the admin address");
-            ports(whom, findings);
+            addresses(whom, &target, Running::Nobody, findings);
+        }
+        Err(AskError::AnyPort | AskError::NoAddress) => {
+            findings.skip(RUNNING, "none can be asked at the admin address");
+            addresses(whom, &target, Running::Unknown, findings);
         }
         Err(AskError::Stranger(address)) => findings.fail(
             "addresses",
@@ -66,16 +76,10 @@ fn running(report: &Report, findings: &mut Findings) {
     }
 }
 
-/// Whether the addresses are free for one that would start now.
-fn ports(whom: &Whom, findings: &mut Findings) {
-    let Ok(addresses) = whom.addresses() else { return };
-    for (key, address) in addresses {
-        let Address::Tcp(address) = address else { continue };
-        if let Err(error) = TcpListener::bind(address)
-            && error.kind() == std::io::ErrorKind::AddrInUse
-        {
-            let fix = format!("stop the program that has it, or set another address in {key}");
-            findings.fail("addresses", format!("{address} is in use by another program"), fix);
-        }
+/// Whether `run` could listen at the addresses of the configuration.
+fn addresses(whom: &Whom, target: &Target, running: Running, findings: &mut Findings) {
+    let Ok(Contact { listen, .. }) = whom.source().contact() else { return };
+    for obstacle in obstacles(&listen, &running, target) {
+        findings.fail("addresses", obstacle.to_string(), obstacle.fix());
     }
 }

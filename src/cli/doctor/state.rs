@@ -1,12 +1,12 @@
 //! The state directory: whether it is ours alone, keeps what it is given, and what is in it.
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::clock;
 use crate::config::Config;
+use crate::token::Refresh;
 use crate::token::record::Record;
-use crate::token::source::{Credential, Registration};
+use crate::token::source::{AuthorizationCode, Credential};
 use crate::token::state::Loss;
 use crate::token::store::Store;
 
@@ -28,7 +28,7 @@ pub(super) fn examine(config: &Config, findings: &mut Findings) {
     let directory = &token.state_directory;
     if !directory.exists() {
         match makeable(directory) {
-            Ok(()) => findings.ok(CHECK, format!("{} (run will make it)", directory.display())),
+            Ok(path) => findings.ok(CHECK, format!("{} (run will make it)", path.display())),
             Err(error) => return findings.failed(CHECK, &error.to_string()),
         }
         return match &code.seed {
@@ -44,9 +44,7 @@ pub(super) fn examine(config: &Config, findings: &mut Findings) {
     };
     durable(&store, directory, findings);
     match record {
-        Some(record) => {
-            granted(record, &code.registration, token.refresh.refresh_token_life, findings);
-        }
+        Some(record) => granted(record, code, &token.refresh, findings),
         None if code.seed.is_some() => {
             findings.ok(GRANT, "none yet; there is a refresh token to begin with");
         }
@@ -106,7 +104,8 @@ fn filesystem(_directory: &Path) -> Option<Volatile> {
     None
 }
 
-fn granted(record: Record, app: &Registration, life: Duration, findings: &mut Findings) {
+fn granted(record: Record, code: &AuthorizationCode, policy: &Refresh, findings: &mut Findings) {
+    let (app, life) = (&code.registration, policy.refresh_token_life);
     let (intent, loss) = (record.intent.is_some(), record.loss);
     let ours = Record::new(app.client_id.clone(), app.token_url.to_string());
     let Ok(record) = record.seen_by(&ours) else {
@@ -117,6 +116,10 @@ fn granted(record: Record, app: &Registration, life: Duration, findings: &mut Fi
         );
     };
     let now = clock::now().wall();
+    if code.seed.as_ref().is_some_and(|seed| record.is_new(seed)) {
+        return findings
+            .ok(GRANT, "there is a new refresh token, which run exchanges at its start");
+    }
     let Some(grant) = record.grant else {
         let why = loss.map_or("there is none yet", Loss::advice);
         return findings.fail(GRANT, why, SIGN_IN.advice());

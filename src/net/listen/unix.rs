@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
+use rustix::fs::Access;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::BACKLOG;
@@ -166,21 +167,35 @@ impl<'a> File<'a> {
     }
 }
 
-/// Removes a socket that a crashed sidecar left behind. One that answers is in use, also when its
-/// queue is full.
+/// Checks whether [`listener`] could listen at the path. Changes nothing.
+pub(super) fn check(path: &Path) -> Result<(), Trouble> {
+    is_stale(path)?;
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK).map_err(io::Error::from)?;
+    Ok(())
+}
+
+/// Removes a socket that a crashed sidecar left behind.
 fn remove_stale(path: &Path) -> Result<(), Trouble> {
+    if is_stale(path)? {
+        std::fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+/// Returns true for a socket at which nobody listens, and false if there is no file. A socket that answers
+/// is in use, also when its queue is full.
+fn is_stale(path: &Path) -> Result<bool, Trouble> {
     let file = match std::fs::symlink_metadata(path) {
         Ok(file) => file.file_type(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error.into()),
     };
     if !file.is_socket() {
         return Err(Trouble::NotASocket);
     }
     match stream()?.connect(&SockAddr::unix(path)?) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            Ok(std::fs::remove_file(path)?)
-        }
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(true),
         Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error.into()),
         Ok(()) | Err(_) => Err(Trouble::InUse),
     }

@@ -141,6 +141,8 @@ impl State {
         } else if self.pending.as_ref().is_none_or(|pending| pending.seed != seed) {
             let doubt = Doubt::about(Some(seed.token()), &self.record, None);
             self.pending = Some(Pending { seed, doubt });
+            // It was about the token from before; with it, requests would not wait for this one.
+            self.trouble = None;
             self.outlook = self.soon(now);
         }
     }

@@ -75,6 +75,16 @@ fn a_lost_grant_is_left_by_a_seed_and_comes_back_when_that_is_refused() {
 }
 
 #[test]
+fn requests_wait_for_the_seed_that_follows_a_loss() {
+    let mut machine = Machine::rotating();
+    machine.sends().hears(refused(Refusal::DeadGrant)).hears(Event::Persisted);
+    machine.explains("refused the refresh token").after(16 * DAY).hears(Event::Tick);
+    machine.shows("SignInRequired").hears(Event::Seeded(seed("new"))).does("Publish Hold");
+    assert_eq!(machine.state.trouble(), None);
+    machine.sends().hears(granted(2)).hears(Event::Persisted).does("Publish Ready 2, Close");
+}
+
+#[test]
 fn a_seed_does_not_bring_a_dead_token_back_into_use() {
     let mut machine = Machine::rotating();
     machine.hears(Event::Rejected(Generation(1))).takes_the_steps();
