@@ -15,6 +15,7 @@ use serde_json::json;
 
 mod all;
 mod blame;
+mod html;
 pub mod pages;
 
 /// `error.code` of an answer: stable, for programs and for the troubleshooting table.
@@ -239,6 +240,8 @@ pub struct Answer {
     hint: Cow<'static, str>,
     retry_after: Option<Duration>,
     after: After,
+    /// Shown as a page with a link to this place, and not as JSON.
+    page: Option<String>,
 }
 
 impl Answer {
@@ -251,6 +254,7 @@ impl Answer {
             hint: hint.into(),
             retry_after: None,
             after: After::Reuse,
+            page: None,
         }
     }
 
@@ -310,7 +314,7 @@ impl Answer {
         if self.after == After::Close {
             fields.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        response
+        self.shown(response)
     }
 }
 

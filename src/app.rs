@@ -45,7 +45,7 @@ use crate::token::sign_in::Desk;
 
 use control::{Admin, Control};
 use doors::{Doors, Exposed};
-use gates::gates;
+use gates::{gates, status_page};
 use reload::{Fixed, Reload};
 use sockets::SocketFiles;
 
@@ -236,6 +236,7 @@ impl App {
     /// One core for each CPU, each with a socket of every address.
     fn cores(&mut self, drain: &Drain, pulses: &Pulses) -> Result<Vec<Core>, StartError> {
         let limit = Limit::new(&self.config.caller);
+        let status_page = status_page(&self.doors.admin);
         let mut cores = Vec::new();
         for number in 0..self.doors.proxy.first().map_or(0, |listeners| listeners.sockets.len()) {
             let terms = Terms {
@@ -245,7 +246,12 @@ impl App {
                 counters: self.meter.core(),
             };
             cores.push(Core {
-                gates: gates(&self.config.guard, &mut self.doors.proxy, Pages::None)?,
+                gates: gates(
+                    &self.config.guard,
+                    &mut self.doors.proxy,
+                    Pages::None,
+                    status_page.as_deref(),
+                )?,
                 terms,
                 proxy: self.config.proxy.clone(),
                 upstream: self.config.upstream.clone(),

@@ -99,7 +99,7 @@ impl Admin {
             // Probes are no traffic: they are counted where nobody adds them up.
             counters: Meter::default().core(),
         };
-        let guarded = gates(&rules, &mut listeners.admin, Pages::Own)?.into_iter();
+        let guarded = gates(&rules, &mut listeners.admin, Pages::Own, None)?.into_iter();
         let guarded = guarded.map(|gate| (gate, admin::router(sources.clone()), terms.clone()));
         let open = [
             (open_gate(&mut listeners.health), admin::health_router(sources.clone())),

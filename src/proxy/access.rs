@@ -37,6 +37,8 @@ struct Line {
     trace: Option<String>,
     head: Option<Duration>,
     bytes: u64,
+    /// `error.code` of an answer of the sidecar's own.
+    code: Option<&'static str>,
 }
 
 impl Entry {
@@ -49,6 +51,7 @@ impl Entry {
                 trace: trace_id(&head.headers),
                 head: None,
                 bytes: 0,
+                code: None,
             })
         });
         let (kind, began) = (Kind::from(&head.method), Stopwatch::start());
@@ -90,7 +93,10 @@ impl Entry {
     }
 
     /// The answer is the sidecar's, because there is none of the upstream's.
-    pub(super) fn refuse(self, answer: Answer) -> Response<Body> {
+    pub(super) fn refuse(mut self, answer: Answer) -> Response<Body> {
+        if let Some(line) = &mut self.line {
+            line.code = Some(answer.code().as_str());
+        }
         self.proxy.counters().refused(answer.code() as usize);
         self.own(answer.into_response())
     }
@@ -126,6 +132,7 @@ impl Drop for Entry {
             path = line.path,
             trace_id = line.trace,
             status = self.status.map(|status| status.as_u16()),
+            error.code = line.code,
             bytes = line.bytes,
             head_ms = line.head.map(millis),
             total_ms = millis(total),

@@ -6,8 +6,10 @@ use http::request::Parts;
 
 use super::ScopeCheck;
 use crate::answer::{Answer, Code};
+use crate::clock;
 use crate::guard::asks_for_another_method;
 use crate::scope::Right;
+use crate::telemetry::refusals;
 use crate::token::current::Bearer;
 
 /// Spares a request that the upstream would refuse anyway, and the rate limit with it.
@@ -28,12 +30,13 @@ pub(super) fn cover(check: ScopeCheck, head: &Parts, bearer: &Bearer) -> Result<
     match needed {
         Some(right) if !rights.include(right) => {
             let right = right.as_str();
-            Err(Answer::new(Code::Scope)
-                .message(format!("{method} takes the scope {right}, which the token lacks."))
-                .hint(format!(
-                    "Get a token with the scope {right}; or, if the API grants this without it, \
+            let message = format!("{method} takes the scope {right}, which the token lacks.");
+            let (code, now) = (Code::Scope.as_str(), clock::now().boot());
+            refusals::log(code, &message, Some(&head.headers), now);
+            Err(Answer::new(Code::Scope).message(message).hint(format!(
+                "Get a token with the scope {right}; or, if the API grants this without it, \
                      set guard.check_scope = false."
-                )))
+            )))
         }
         _ => Ok(()),
     }

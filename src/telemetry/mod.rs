@@ -13,6 +13,7 @@ pub(crate) mod paper;
 mod printable;
 pub mod pulse;
 pub mod rate_limit;
+pub mod refusals;
 mod tally;
 pub mod upstream_health;
 
