@@ -6,10 +6,11 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use http::Version;
 use http::header::HOST;
 use http::request::Parts;
+use http::{Uri, Version};
 
+use super::target::byte_of;
 use super::{Callback, InvalidConfig, Refusal};
 
 /// Where the requests of one guard come in.
@@ -18,7 +19,7 @@ pub enum Door<'a> {
     /// TCP listeners with the addresses that they are bound to; only their ports matter, so that a
     /// wildcard address adds nothing to the list.
     Tcp(&'a [SocketAddr]),
-    /// A Unix socket: it has no port, and no browser reaches it.
+    /// A Unix socket: no browser reaches it, and clients make up a name for it.
     Unix,
 }
 
@@ -27,6 +28,7 @@ pub enum Door<'a> {
 pub(super) struct Authorities {
     allowed: Vec<String>,
     absence: Absence,
+    others: Others,
 }
 
 /// What a request without `Host` means.
@@ -37,8 +39,18 @@ enum Absence {
     AllowedInHttp10,
 }
 
+/// What becomes of a well-formed `Host` that is not on the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Others {
+    Refused,
+    /// DNS rebinding ends at an IP address, so over a Unix socket the name protects nothing. Clients send
+    /// the URL's host, a word such as `docker`, the path of the socket, or nothing.
+    Admitted,
+}
+
 impl Authorities {
-    /// The loopback names and `hosts`, each with every port of the door, and the name of the callback.
+    /// The loopback names and `hosts`, each with every port of the door, and the name of the callback. A
+    /// Unix socket without `hosts` takes any name.
     ///
     /// # Errors
     ///
@@ -67,7 +79,11 @@ impl Authorities {
             Door::Tcp(_) => Absence::Refused,
             Door::Unix => Absence::AllowedInHttp10,
         };
-        Ok(Self { allowed, absence })
+        let others = match door {
+            Door::Unix if hosts.is_empty() => Others::Admitted,
+            _ => Others::Refused,
+        };
+        Ok(Self { allowed, absence, others })
     }
 
     /// Exactly one `Host`, and one of ours.
@@ -87,16 +103,27 @@ impl Authorities {
         if self.allowed.iter().any(ours) {
             return Ok(());
         }
-        match value.to_str().ok().filter(|host| split(host).is_some()) {
-            Some(host) => Err(self.foreign(host)),
-            None => Err(Refusal::HostMalformed),
+        let host = value.to_str().map_err(|_| Refusal::HostMalformed)?;
+        match (self.others, split(host)) {
+            (Others::Admitted, _) if is_well_formed(host) => Ok(()),
+            (_, Some((name, port))) => Err(self.foreign(host, name, port, &head.uri)),
+            (_, None) => Err(Refusal::HostMalformed),
         }
     }
 
     /// The list begins with the name that everybody knows, at the door's own port.
-    fn foreign(&self, host: &str) -> Refusal {
-        let ours = self.allowed.first().map_or(LOOPBACK[0], String::as_str);
-        Refusal::HostForeign { host: host.to_owned(), ours: ours.to_owned() }
+    fn foreign(&self, host: &str, name: &str, port: Option<u16>, target: &Uri) -> Refusal {
+        let first = self.allowed.first().map_or(LOOPBACK[0], String::as_str);
+        let (host, first) = (host.to_owned(), first.to_owned());
+        if target.host().is_some_and(|other| other.eq_ignore_ascii_case(name)) {
+            return Refusal::ForwardProxy { host, ours: first };
+        }
+        let is_named =
+            |ours: &&String| split(ours).is_some_and(|it| it.0.eq_ignore_ascii_case(name));
+        match (port, self.allowed.iter().find(is_named)) {
+            (None, Some(ours)) => Refusal::HostWithoutPort { host, ours: ours.clone() },
+            _ => Refusal::HostForeign { host, ours: first },
+        }
     }
 }
 
@@ -137,6 +164,30 @@ fn split(authority: &str) -> Option<(&str, Option<u16>)> {
         None => return None,
     };
     is_name(name).then_some((name, port))
+}
+
+/// The same with what RFC 3986 §3.2.2 calls a name, escapes and the empty one included, but without the comma
+/// of a list.
+fn is_well_formed(authority: &str) -> bool {
+    if authority.starts_with('[') {
+        return split(authority).is_some();
+    }
+    let (name, port) = authority.split_once(':').unwrap_or((authority, "0"));
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    is_port && is_reg_name(name.as_bytes())
+}
+
+fn is_reg_name(mut name: &[u8]) -> bool {
+    while let [first, rest @ ..] = name {
+        name = match (first, rest) {
+            (b'%', [high, low, rest @ ..]) if byte_of(*high, *low).is_some() => rest,
+            (byte, rest) if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(byte) => {
+                rest
+            }
+            _ => return false,
+        };
+    }
+    true
 }
 
 fn is_name(name: &str) -> bool {
@@ -191,7 +242,6 @@ mod tests {
     fn any_other_host_is_foreign() {
         let authorities = at(&["127.0.0.1:9180"], &["sidecar"]);
         for host in [
-            "localhost",
             "localhost:80",
             "localhost:9181",
             "localhost:09180",
@@ -208,7 +258,6 @@ mod tests {
             "[::ffff:127.0.0.1]:9180",
             "[0:0:0:0:0:0:0:1]:9180",
             "evil.example",
-            "sidecar",
             "sidecar:80",
         ] {
             let ours = "localhost:9180".to_owned();
@@ -300,15 +349,91 @@ mod tests {
     }
 
     #[test]
-    fn a_unix_socket_needs_no_port() {
-        let hosts = ["sidecar".to_owned()];
-        let authorities = Authorities::new(&hosts, None, Door::Unix).unwrap();
-        for host in ["localhost", "127.0.0.1", "sidecar"] {
+    fn a_name_of_ours_without_its_port_is_told_so() {
+        let authorities = at(&["127.0.0.1:9180", "[::1]:9180"], &["sidecar", "public.example:443"]);
+        for (host, ours) in [
+            ("localhost", "localhost:9180"),
+            ("LOCALHOST", "localhost:9180"),
+            ("127.0.0.1", "127.0.0.1:9180"),
+            ("[::1]", "[::1]:9180"),
+            ("sidecar", "sidecar:9180"),
+            ("public.example", "public.example:443"),
+        ] {
+            let expected = Refusal::HostWithoutPort { host: host.into(), ours: ours.into() };
+            assert_eq!(verdict(&authorities, Version::HTTP_11, &[host]), Err(expected), "{host}");
+        }
+    }
+
+    #[test]
+    fn use_as_a_forward_proxy_is_told_apart() {
+        let authorities = at(&["127.0.0.1:9180"], &[]);
+        for (method, target, host) in [
+            ("GET", "http://api.example/a", "api.example"),
+            ("GET", "http://api.example:8080/a", "api.example:8080"),
+            ("GET", "http://me:secret@api.example/a", "api.example"),
+            ("CONNECT", "api.example:443", "api.example:443"),
+        ] {
+            let request = Request::builder().method(method).uri(target).header(HOST, host);
+            let seen = authorities.admit(&request.body(()).unwrap().into_parts().0);
+            let ours = "localhost:9180".to_owned();
+            assert_eq!(seen, Err(Refusal::ForwardProxy { host: host.into(), ours }), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_unix_socket_takes_any_one_name() {
+        let authorities = Authorities::new(&[], None, Door::Unix).unwrap();
+        for host in [
+            "localhost",
+            "localhost:9180",
+            "127.0.0.1:9180",
+            "localhost:80",
+            "[::1]:9180",
+            "unix",
+            "docker",
+            "_",
+            "%2Frun%2Fp.sock",
+            "api.example",
+            "",
+        ] {
             assert!(admitted(&authorities, host), "{host}");
         }
-        assert!(!admitted(&authorities, "evil.example"));
+        for host in [
+            "a b",
+            "localhost:",
+            "localhost:99999",
+            "localhost:+1",
+            "a:1:2",
+            "/run/p.sock",
+            "%2",
+            "%zz",
+            "me@localhost",
+            "http://localhost",
+            "localhost,evil.example",
+            "[::1",
+            "[a]",
+            "a\"b",
+            "a\\b",
+        ] {
+            let seen = verdict(&authorities, Version::HTTP_11, &[host]);
+            assert_eq!(seen, Err(Refusal::HostMalformed), "{host}");
+        }
+        let twice = ["localhost", "localhost"];
+        assert_eq!(verdict(&authorities, Version::HTTP_11, &twice), Err(Refusal::HostRepeated));
         assert_eq!(verdict(&authorities, Version::HTTP_10, &[]), Ok(()));
         assert_eq!(verdict(&authorities, Version::HTTP_11, &[]), Err(Refusal::HostMissing));
+    }
+
+    #[test]
+    fn a_unix_socket_with_configured_hosts_takes_those_alone() {
+        let hosts = ["sidecar".to_owned(), "other:80".to_owned()];
+        let authorities = Authorities::new(&hosts, None, Door::Unix).unwrap();
+        for host in ["localhost", "127.0.0.1", "sidecar", "other:80"] {
+            assert!(admitted(&authorities, host), "{host}");
+        }
+        for host in ["evil.example", "unix", "localhost:9180", "other", "_"] {
+            assert!(!admitted(&authorities, host), "{host}");
+        }
     }
 
     #[test]

@@ -47,6 +47,7 @@ impl Origins {
         if head.method == Method::OPTIONS && fields.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
             return match self.sender(fields) {
                 Ok(Sender::Configured) => Ok(Passage::Preflight),
+                Err(Refusal::Page(origin)) => Err(Refusal::Page(origin)),
                 _ => Err(Refusal::Preflight),
             };
         }
@@ -80,7 +81,9 @@ impl Origins {
             Pages::Own if own(fields, value.as_bytes()).is_some_and(<[u8]>::is_empty) => {
                 Ok(Sender::Local)
             }
-            _ => Err(Refusal::Origin),
+            // The list is the proxy's: nothing that it names may use the pages.
+            Pages::None => Err(named(value).map_or(Refusal::Origin, Refusal::Page)),
+            Pages::Own => Err(Refusal::Origin),
         }
     }
 
@@ -92,6 +95,15 @@ impl Origins {
         rests.any(|rest| matches!(rest.first(), None | Some(b'/' | b'?')))
     }
 }
+
+/// The origin, if it could be configured as it is. It is a stranger's text, and goes into an answer and the log.
+fn named(origin: &HeaderValue) -> Option<String> {
+    let origin = origin.to_str().ok().filter(|origin| origin.len() <= LONGEST_ORIGIN)?;
+    is_serialized(origin).then(|| origin.to_owned())
+}
+
+/// A scheme, the longest name that DNS can carry, and a port.
+const LONGEST_ORIGIN: usize = "https://".len() + 253 + ":65535".len();
 
 /// Whether browsers send `Sec-Fetch-Site` there: over plain HTTP to loopback names alone (W3C Secure
 /// Contexts, "potentially trustworthy"). A name such as `sidecar` gets none.
@@ -213,9 +225,38 @@ mod tests {
             "http://localhost.evil.example:9181",
         ] {
             for method in [Method::GET, Method::POST] {
-                let seen = verdict(&origins(Pages::None), method, &[("origin", origin)]);
-                assert_eq!(seen, Err(Refusal::Origin), "{origin:?}");
+                for pages in [Pages::None, Pages::Own] {
+                    if pages == Pages::Own && origin == "http://localhost:9181" {
+                        continue;
+                    }
+                    let seen = verdict(&origins(pages), method.clone(), &[("origin", origin)]);
+                    let expected = if pages == Pages::None && is_serialized(origin) {
+                        Refusal::Page(origin.into())
+                    } else {
+                        Refusal::Origin
+                    };
+                    assert_eq!(seen, Err(expected), "{origin:?}");
+                }
             }
+        }
+    }
+
+    #[test]
+    fn only_an_origin_that_could_be_configured_is_named() {
+        let long = format!("https://{}.example", "a".repeat(LONGEST_ORIGIN));
+        for origin in [
+            "null",
+            "http://a\"]\nguard.methods=[\"",
+            "http://\u{9b}31m",
+            "chrome-extension://abc",
+            "https://app.example/<script>",
+            &long,
+        ] {
+            let value = HeaderValue::from_bytes(origin.replace('\n', "").as_bytes()).unwrap();
+            assert_eq!(named(&value), None, "{origin:?}");
+        }
+        for origin in ["http://localhost:3000", "https://app.example", "http://[::1]:5173"] {
+            assert_eq!(named(&HeaderValue::from_static(origin)).as_deref(), Some(origin));
         }
     }
 
@@ -317,18 +358,20 @@ mod tests {
         let ask = ("access-control-request-method", "PUT");
         let seen = passage(&origins(Pages::None), Method::OPTIONS, &[("origin", APP), ask]);
         assert_eq!(seen, Ok(Passage::Preflight));
-        for fields in [
-            &[ask][..],
-            &[("origin", "https://evil.example"), ask],
-            &[("origin", "null"), ask],
-            &[("origin", APP), ("origin", APP), ask],
-            &[("origin", "http://localhost:9181"), ask],
-        ] {
+        let evil = [("origin", "https://evil.example"), ask];
+        let seen = passage(&origins(Pages::None), Method::OPTIONS, &evil);
+        assert_eq!(seen, Err(Refusal::Page("https://evil.example".into())));
+        for fields in
+            [&[ask][..], &[("origin", "null"), ask], &[("origin", APP), ("origin", APP), ask]]
+        {
             for pages in [Pages::None, Pages::Own] {
                 let seen = passage(&origins(pages), Method::OPTIONS, fields);
                 assert_eq!(seen, Err(Refusal::Preflight), "{fields:?}");
             }
         }
+        let own = [("origin", "http://localhost:9181"), ask];
+        let seen = passage(&origins(Pages::Own), Method::OPTIONS, &own);
+        assert_eq!(seen, Err(Refusal::Preflight));
         let seen = passage(&origins(Pages::None), Method::GET, &[("origin", APP), ask]);
         assert_eq!(seen, Ok(Passage::Request));
     }

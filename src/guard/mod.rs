@@ -262,7 +262,8 @@ mod tests {
             Refusal::HostForeign { host: "evil.example".into(), ours: "localhost:9180".into() };
         assert_eq!(guard.admit(&wrong, ours), Err(foreign));
         wrong.headers.insert("host", host.unwrap());
-        assert_eq!(guard.admit(&wrong, ours), Err(Refusal::Origin));
+        let page = Refusal::Page("https://evil.example".into());
+        assert_eq!(guard.admit(&wrong, ours), Err(page));
         wrong.headers.remove("origin");
         assert_eq!(guard.admit(&wrong, ours), Err(Refusal::FieldMissing(required.clone())));
         wrong.headers.insert(required, "1".parse().unwrap());

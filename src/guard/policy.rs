@@ -61,7 +61,7 @@ impl Policy {
     /// Judges the method, then the target.
     pub(super) fn admit(&self, method: &Method, uri: &Uri) -> Result<(), Refusal> {
         if !self.methods.contains(method) {
-            return Err(Refusal::Method);
+            return Err(if method == Method::CONNECT { Refusal::Tunnel } else { Refusal::Method });
         }
         let path = target::origin_form(uri)?;
         if target::segments(path).any(is_off_limits) {
@@ -176,7 +176,9 @@ mod tests {
         for method in ["DELETE", "TRACE", "CONNECT", "PROPFIND", "get", "GETX"] {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let seen = policy.admit(&method, &Uri::from_static("/api/"));
-            assert_eq!(seen, Err(Refusal::Method), "{method}");
+            let expected =
+                if method == Method::CONNECT { Refusal::Tunnel } else { Refusal::Method };
+            assert_eq!(seen, Err(expected), "{method}");
         }
     }
 
@@ -236,8 +238,8 @@ mod tests {
         }
     }
 
-    /// What the most obliging server could make of a path: every escape decoded again and again,
-    /// backslashes taken for slashes, path parameters cut off, empty and dot segments resolved.
+    /// What the most obliging server could make of a path: every escape decoded again and again, UTF-8 without
+    /// any check, backslashes taken for slashes, path parameters cut off, empty and dot segments resolved.
     fn resolve(path: &str) -> Vec<String> {
         let mut bytes = path.as_bytes().to_vec();
         loop {
@@ -247,7 +249,7 @@ mod tests {
             }
             bytes = decoded;
         }
-        let text = String::from_utf8_lossy(&bytes).replace(['\\', '\u{fffd}'], "/");
+        let text = lax_utf8(&bytes).replace('\\', "/");
         let mut resolved: Vec<String> = Vec::new();
         for segment in text.split(['/', '\0', '?', '#']) {
             match segment.split(';').next().unwrap_or_default() {
@@ -257,6 +259,36 @@ mod tests {
             }
         }
         resolved
+    }
+
+    /// Takes the length from the first byte and six bits from each of the others; of two bytes the second may
+    /// be any. A byte that begins nothing, or too little, stands for itself.
+    fn lax_utf8(mut bytes: &[u8]) -> String {
+        let mut text = String::new();
+        while let [first, tail @ ..] = bytes {
+            let more = match first {
+                0xc0..=0xdf => 1,
+                0xe0..=0xef => 2,
+                0xf0..=0xf7 => 3,
+                0xf8..=0xfb => 4,
+                0xfc..=0xfd => 5,
+                _ => 0,
+            };
+            let follows =
+                |rest: &&[u8]| more == 1 || rest.iter().all(|it| (0x80..0xc0).contains(it));
+            let Some(rest) = tail.get(..more).filter(follows) else {
+                text.push(char::from(*first));
+                bytes = tail;
+                continue;
+            };
+            let begin = if more == 0 { *first } else { first & (0x3f >> more) };
+            let meant =
+                rest.iter().fold(u64::from(begin), |sum, it| sum << 6 | u64::from(it & 0x3f));
+            let meant = u32::try_from(meant).ok().and_then(char::from_u32);
+            text.push(meant.unwrap_or(char::REPLACEMENT_CHARACTER));
+            bytes = &tail[more..];
+        }
+        text
     }
 
     fn lax_decode(bytes: &[u8]) -> Vec<u8> {
@@ -302,6 +334,19 @@ mod tests {
             "%c0%af",
             "%c0%ae",
             "%e2%82%ac",
+            "\u{20ac}",
+            "\u{e9}",
+            "%e9",
+            "%c3",
+            "%e0",
+            "%80",
+            "%ae",
+            "%f0",
+            "%fc",
+            "%c0n",
+            "n",
+            "{",
+            "\"",
             "%20",
             "%",
             "api",

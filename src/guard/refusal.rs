@@ -28,7 +28,26 @@ pub enum Refusal {
         /// One that would have been admitted.
         ours: String,
     },
-    /// `Origin` names a page that is not allowed, or there are several.
+    /// A name of ours without the port that belongs to it.
+    #[error("The Host {host} lacks the sidecar's port.")]
+    HostWithoutPort {
+        /// The one that was sent.
+        host: String,
+        /// The same with its port.
+        ours: String,
+    },
+    /// The whole URL of another server, or a tunnel to it: the caller takes the sidecar for a forward proxy.
+    #[error("The sidecar is no forward proxy, so it does not connect to {host}.")]
+    ForwardProxy {
+        /// The other server.
+        host: String,
+        /// Where the sidecar would have been called.
+        ours: String,
+    },
+    /// `Origin` is one that could be allowed.
+    #[error("Pages from {0} may not call the sidecar.")]
+    Page(String),
+    /// `Origin` is one that cannot be allowed, or there are several.
     #[error("A web page of an origin that is not allowed sent this request.")]
     Origin,
     /// `Sec-Fetch-Site` says that a page of another site is behind the request.
@@ -55,6 +74,9 @@ pub enum Refusal {
     /// The caller key is not the configured one, or there are several.
     #[error("The caller key is wrong.")]
     CallerKeyWrong,
+    /// CONNECT (RFC 9110 §9.3.6).
+    #[error("The sidecar is no forward proxy, so it opens no tunnel.")]
+    Tunnel,
     /// The method is not on the list.
     #[error("The sidecar's policy does not allow this method.")]
     Method,
@@ -79,15 +101,20 @@ impl Refusal {
     /// The code of the answer.
     pub fn code(&self) -> Code {
         match self {
-            Self::HostForeign { .. } => Code::HostNotAllowed,
+            Self::HostForeign { .. } | Self::HostWithoutPort { .. } | Self::ForwardProxy { .. } => {
+                Code::HostNotAllowed
+            }
             Self::HostMissing | Self::HostRepeated | Self::HostMalformed | Self::Target(_) => {
                 Code::BadRequest
             }
-            Self::Origin | Self::FetchSite | Self::Referer | Self::Preflight => Code::CrossSite,
+            Self::Page(_) | Self::Origin | Self::FetchSite | Self::Referer | Self::Preflight => {
+                Code::CrossSite
+            }
             Self::Account => Code::CallerAccount,
             Self::FieldMissing(_) => Code::RequiredField,
             Self::CallerKeyMissing | Self::CallerKeyWrong => Code::CallerKey,
             Self::WebSocket
+            | Self::Tunnel
             | Self::Method
             | Self::Path
             | Self::Rules
@@ -98,10 +125,23 @@ impl Refusal {
 
     /// What to do next, where the code's own words are not enough.
     fn hint(&self) -> Option<Cow<'static, str>> {
-        if let Self::HostForeign { ours, .. } = self {
-            return Some(format!("Call it as {ours}, or add the name to guard.hosts.").into());
-        }
         let hint = match self {
+            Self::HostForeign { ours, .. } => {
+                return Some(format!("Call it as {ours}, or add the name to guard.hosts.").into());
+            }
+            Self::HostWithoutPort { ours, .. } => {
+                return Some(format!("Send Host: {ours}, as clients do for http://{ours}.").into());
+            }
+            Self::ForwardProxy { ours, .. } => {
+                return Some(format!("{NO_PROXY} Call http://{ours} in place of the API.").into());
+            }
+            Self::Page(origin) => {
+                return Some(format!("To allow: guard.origins = [\"{origin}\"]").into());
+            }
+            Self::Target(Flaw::Absolute) | Self::Tunnel => Some(NO_PROXY),
+            Self::Target(Flaw::EmptySegment) => {
+                Some("Write the base URL without its last slash, such as http://localhost:9180.")
+            }
             Self::HostMissing | Self::HostRepeated | Self::HostMalformed => {
                 Some("Send one Host: localhost or 127.0.0.1, with the sidecar's port.")
             }
@@ -127,6 +167,9 @@ impl Refusal {
         hint.map(Cow::Borrowed)
     }
 }
+
+/// What a program does when it takes the sidecar for a forward proxy.
+const NO_PROXY: &str = "Do not set HTTP_PROXY or HTTPS_PROXY to the sidecar.";
 
 impl From<Refusal> for Answer {
     fn from(refusal: Refusal) -> Self {
@@ -164,6 +207,44 @@ mod tests {
             let response = Answer::from(refusal.clone()).into_response();
             assert_eq!(response.status(), status, "{refusal:?}");
             assert_eq!(response.headers()[CONNECTION], "close", "{refusal:?}");
+        }
+    }
+
+    fn told(refusal: Refusal) -> (String, String) {
+        let response = Answer::from(refusal).into_response();
+        let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        (text(&body["message"]), text(&body["error"]["hint"]))
+    }
+
+    #[test]
+    fn a_frequent_mistake_is_named_with_its_remedy() {
+        let ours = || "localhost:9180".to_owned();
+        for (refusal, message, hint) in [
+            (
+                Refusal::HostWithoutPort { host: "localhost".into(), ours: ours() },
+                "The Host localhost lacks the sidecar's port.",
+                "Send Host: localhost:9180, as clients do for http://localhost:9180.",
+            ),
+            (
+                Refusal::ForwardProxy { host: "api.example:443".into(), ours: ours() },
+                "The sidecar is no forward proxy, so it does not connect to api.example:443.",
+                "Do not set HTTP_PROXY or HTTPS_PROXY to the sidecar. Call http://localhost:9180 in \
+                 place of the API.",
+            ),
+            (
+                Refusal::Page("http://localhost:3000".into()),
+                "Pages from http://localhost:3000 may not call the sidecar.",
+                "To allow: guard.origins = [\"http://localhost:3000\"]",
+            ),
+            (
+                Refusal::Target(Flaw::EmptySegment),
+                "The path contains \"//\"; remove one slash (a base URL with a trailing slash is the \
+                 usual cause).",
+                "Write the base URL without its last slash, such as http://localhost:9180.",
+            ),
+        ] {
+            assert_eq!(told(refusal), (message.to_owned(), hint.to_owned()));
         }
     }
 

@@ -3,17 +3,22 @@
 //! A path is judged here and read once more by the upstream, which may decode escapes, resolve dot
 //! segments or take `\` for `/` at another moment than we do. So everything that could be read in two
 //! ways is refused, and what remains means the same before and after any number of decodings. The bytes
-//! are never changed.
+//! judged here are the bytes that are sent.
 
 use http::Uri;
 
 /// Why a request target is not acceptable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
-    /// Absolute-form, authority-form or asterisk-form, RFC 9112 §3.2.
+    /// Absolute-form, RFC 9112 §3.2.2.
+    #[error(
+        "The request target is a whole URL, as a forward proxy gets it, and the sidecar is none."
+    )]
+    Absolute,
+    /// Authority-form or asterisk-form, RFC 9112 §3.2.
     #[error("The request target is not in origin-form, such as /api/v2/workspaces.")]
     Form,
-    /// A control character, a backslash, or a byte outside of ASCII.
+    /// A control character or, in the path, a backslash.
     #[error("The request target has a character that must be percent-encoded or left out.")]
     Character,
     /// A `%` without two hexadecimal digits.
@@ -22,14 +27,17 @@ pub enum Flaw {
     /// An escape of a slash, backslash, dot, percent sign or control character.
     #[error("The path has an escape that hides a separator, a dot, another escape or a control.")]
     Hidden,
-    /// Escapes that are no UTF-8, overlong forms included.
-    #[error("The escapes of the path are no UTF-8.")]
+    /// Bytes, escaped or not, that a lenient decoder of UTF-8 could take for an ASCII character, and those that
+    /// no character set has in text.
+    #[error("The path has bytes that are no UTF-8 and could be read as other characters.")]
     Encoding,
     /// `.` or `..`, with or without path parameters.
     #[error("The path has a dot segment.")]
     DotSegment,
     /// `//`.
-    #[error("The path has an empty segment.")]
+    #[error(
+        "The path contains \"//\"; remove one slash (a base URL with a trailing slash is the usual cause)."
+    )]
     EmptySegment,
 }
 
@@ -40,7 +48,10 @@ pub enum Flaw {
 /// The first [`Flaw`].
 pub(super) fn origin_form(uri: &Uri) -> Result<&str, Flaw> {
     let path = uri.path();
-    if uri.scheme().is_some() || uri.authority().is_some() || !path.starts_with('/') {
+    if uri.scheme().is_some() {
+        return Err(Flaw::Absolute);
+    }
+    if uri.authority().is_some() || !path.starts_with('/') {
         return Err(Flaw::Form);
     }
     if uri.query().is_some_and(|query| query.bytes().any(|byte| byte.is_ascii_control())) {
@@ -83,7 +94,7 @@ pub(super) fn decode(text: &str) -> impl Iterator<Item = Result<u8, Flaw>> {
         }
         [byte, tail @ ..] => {
             rest = tail;
-            let plain = byte.is_ascii_graphic() && *byte != b'\\';
+            let plain = !byte.is_ascii() || (byte.is_ascii_graphic() && *byte != b'\\');
             Some(if plain { Ok(*byte) } else { Err(Flaw::Character) })
         }
     })
@@ -115,12 +126,13 @@ fn unescape(high: u8, low: u8) -> Result<u8, Flaw> {
 }
 
 fn check(segment: &str) -> Result<(), Flaw> {
-    let mut character = Character::default();
+    let mut last = 0;
     for byte in decode(segment) {
-        character.push(byte?)?;
-    }
-    if !character.is_complete() {
-        return Err(Flaw::Encoding);
+        let byte = byte?;
+        if is_overlong(last, byte) {
+            return Err(Flaw::Encoding);
+        }
+        last = byte;
     }
     if name(segment).eq(*b".") || name(segment).eq(*b"..") {
         return Err(Flaw::DotSegment);
@@ -128,28 +140,18 @@ fn check(segment: &str) -> Result<(), Flaw> {
     Ok(())
 }
 
-/// A UTF-8 character in the making. `%c0%af` is a slash to a lax decoder.
-#[derive(Default)]
-struct Character {
-    bytes: [u8; 4],
-    length: usize,
-}
-
-impl Character {
-    fn push(&mut self, byte: u8) -> Result<(), Flaw> {
-        let slot = self.bytes.get_mut(self.length).ok_or(Flaw::Encoding)?;
-        *slot = byte;
-        match std::str::from_utf8(&self.bytes[..=self.length]) {
-            Ok(_) => self.length = 0,
-            // No length means that the bytes so far may begin a character.
-            Err(error) if error.error_len().is_none() => self.length += 1,
-            Err(_) => return Err(Flaw::Encoding),
-        }
-        Ok(())
-    }
-
-    fn is_complete(&self) -> bool {
-        self.length == 0
+/// Whether a byte, with the one before it, could begin a longer form of a character that has a shorter one:
+/// `%c0%af` is a slash to a lenient decoder of UTF-8, and so is `%e0%80%af`. With other first bytes a character
+/// lies beyond ASCII, whatever follows. Clients also send Latin-1, in which `%e0` is a letter by itself; nothing
+/// but signs could follow it there. No text has `%fe` and `%ff`, which begin no form.
+fn is_overlong(last: u8, byte: u8) -> bool {
+    match (last, byte) {
+        // Two bytes: some decoders looked at the lower bits of the second one alone (`%c0n` for a dot).
+        (_, 0xc0 | 0xc1 | 0xfe | 0xff) => true,
+        (0xe0, 0x80..0xa0) | (0xf0, 0x80..0x90) => true,
+        // Five and six bytes, which UTF-8 had in the beginning.
+        (0xf8, 0x80..0x88) | (0xfc, 0x80..0x84) => true,
+        _ => false,
     }
 }
 
@@ -170,6 +172,12 @@ mod tests {
             "/api/v2/tasks/42.json",
             "/api/v2/.well-known/...",
             "/api/v2/names/caf%C3%A9%20%F0%9F%98%80",
+            "/api/v2/names/caf\u{e9}/\u{1f600}?q=\u{e9}",
+            "/api/v2/\"a\"{b}|c^d[e]?q=`|\\^{}",
+            "/api/v2/%3Ca%3E%60",
+            "/api/v2/caf%E9",
+            "/api/v2/caf%E9/%80%9f/%c3a/%ed",
+            "/api/v2/voil%E0/gr%F6%DFe/f%FCr/%E0%A4%85",
             "/api/v2/a;b=c/d;e",
             "/api/v2/a:b@c!$&'()*+,=~_-",
             "/api/v2/x%3Fy%23z",
@@ -182,8 +190,13 @@ mod tests {
 
     #[test]
     fn only_origin_form_passes() {
-        for target in ["*", "localhost:9180", "http://localhost:9180/api/", "https://a/api/"] {
-            assert_eq!(verdict(target), Err(Flaw::Form), "{target}");
+        for (target, flaw) in [
+            ("*", Flaw::Form),
+            ("localhost:9180", Flaw::Form),
+            ("http://localhost:9180/api/", Flaw::Absolute),
+            ("https://a/api/", Flaw::Absolute),
+        ] {
+            assert_eq!(verdict(target), Err(flaw), "{target}");
         }
     }
 
@@ -217,7 +230,8 @@ mod tests {
             ("/api/%25252f", Flaw::Hidden),
             ("/api/\\..\\oauth", Flaw::Character),
             ("/api\\v2", Flaw::Character),
-            ("/api/caf\u{e9}", Flaw::Character),
+            ("/api/caf\u{e9}\\", Flaw::Character),
+            ("/api/caf\u{e9}/..", Flaw::DotSegment),
             ("/api/%", Flaw::Escape),
             ("/api/%2", Flaw::Escape),
             ("/api/%zz", Flaw::Escape),
@@ -227,10 +241,12 @@ mod tests {
             ("/api/%c0%ae%c0%ae/", Flaw::Encoding),
             ("/api/%e0%80%af", Flaw::Encoding),
             ("/api/%f0%80%80%af", Flaw::Encoding),
-            ("/api/%c3/a9", Flaw::Encoding),
-            ("/api/%c3a", Flaw::Encoding),
+            ("/api/%e0%80%ae", Flaw::Encoding),
+            ("/api/%c0n%c0n/oauth", Flaw::Encoding),
+            ("/api/%fe", Flaw::Encoding),
             ("/api/%ff", Flaw::Encoding),
-            ("/api/%ed%a0%80", Flaw::Encoding),
+            ("/api/%f8%80%80%80%af", Flaw::Encoding),
+            ("/api/%fc%80%80%80%80%af", Flaw::Encoding),
         ] {
             assert_eq!(verdict(target), Err(flaw), "{target}");
         }
