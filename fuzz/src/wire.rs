@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::service::service_fn;
-use webwork_sidecar::net::framing::{Asked, Limits, Reader, Requests, Responses};
+use webwork_sidecar::net::framing::{Asked, Limits, Reader, Requests, Responses, encoded};
 use webwork_sidecar::net::serve;
 
 /// A peer that says all of this, whatever it hears.
@@ -93,14 +93,30 @@ pub fn requests(bytes: &[u8]) -> Vec<request::Parts> {
             Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
         }
     });
-    let clear = Requests::new(limits()).judge(bytes).clear;
+    let clear = clear(bytes);
     let connection = hyper::server::conn::http1::Builder::new()
         .header_read_timeout(None)
         .half_close(true)
         .max_header_size(limits().head)
-        .serve_connection(Peer { bytes: &bytes[..clear], turn: Turn::Peer }, service);
+        .serve_connection(Peer { bytes: &clear, turn: Turn::Peer }, service);
     run(connection).expect("the connection ends with its bytes").ok();
     std::mem::take(&mut *seen.lock().unwrap())
+}
+
+/// What the product's reader lets pass of a caller's bytes.
+fn clear(bytes: &[u8]) -> Vec<u8> {
+    let (mut reader, mut window, mut clear) = (Requests::new(limits()), bytes.to_vec(), Vec::new());
+    loop {
+        let verdict = reader.judge(&window);
+        let Some(target) = verdict.target else {
+            clear.extend_from_slice(&window[..verdict.clear]);
+            return clear;
+        };
+        clear.extend_from_slice(&window[..target.begin]);
+        clear.extend_from_slice(&encoded(&window[target.begin..target.end]));
+        clear.extend_from_slice(&window[target.end..verdict.clear]);
+        window.drain(..verdict.clear);
+    }
 }
 
 /// The head of the response to a GET, if the product's reader lets one pass, and whether its content was whole.

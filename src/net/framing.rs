@@ -9,6 +9,7 @@
 //! ```text
 //! head       CRLF line ends · token names, colon at once · no folding, no control characters
 //! request    METHOD SP target SP HTTP/1.0|HTTP/1.1 · one empty line may stand before it
+//! target     printable, or above ASCII; no `#` · percent-encoded where hyper could not hold it
 //! framing    nothing | one Content-Length of digits | one `chunked`, in HTTP/1.1 only
 //! chunk      1 to 16 hexadecimal digits, perhaps an extension, CRLF data CRLF · trailers like fields
 //! ```
@@ -26,12 +27,14 @@ mod flaw;
 mod head;
 mod request;
 mod response;
+mod target;
 #[cfg(test)]
 mod tests;
 
 pub use flaw::Flaw;
 pub use request::Requests;
 pub use response::Responses;
+pub use target::{Span, encoded};
 
 /// What heads may cost.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +73,9 @@ pub struct Verdict {
     pub clear: usize,
     /// Why nothing more may go on.
     pub objection: Option<Objection>,
+    /// The request target in the last head that is clear, which has to go on as [`encoded`]. The verdict ends
+    /// with that head; the bytes behind it are still to be judged.
+    pub target: Option<Span>,
 }
 
 /// A flaw, and how much of its message has been let pass.
@@ -92,7 +98,7 @@ pub enum Passed {
 
 impl Verdict {
     fn clear(clear: usize) -> Self {
-        Self { clear, objection: None }
+        Self { clear, objection: None, target: None }
     }
 
     /// `begin` is where the flawed message begins in the window, if it does, and `at` the flaw.
@@ -101,6 +107,6 @@ impl Verdict {
             Some(begin) => (begin, Passed::Nothing),
             None => (at, Passed::Head),
         };
-        Self { clear, objection: Some(Objection { flaw, passed }) }
+        Self { clear, objection: Some(Objection { flaw, passed }), target: None }
     }
 }

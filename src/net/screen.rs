@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
-use super::framing::{Flaw, Objection, Passed, Reader};
+use super::framing::{Flaw, Objection, Passed, Reader, Verdict, encoded};
 
 /// The bytes of one direction of a connection, and who judges them.
 #[derive(Debug)]
@@ -21,7 +21,11 @@ pub(super) struct Screen<R> {
     held: Vec<u8>,
     clear: usize,
     taken: usize,
+    /// What follows the clear ones has not been judged yet.
+    unjudged: bool,
     objection: Option<Objection>,
+    /// The beginning of what will never go on, where somebody else than hyper reads it.
+    refused: Vec<u8>,
 }
 
 /// What a read has brought.
@@ -40,7 +44,15 @@ const ROOM: usize = 8 << 10;
 
 impl<R: Reader> Screen<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader, held: Vec::new(), clear: 0, taken: 0, objection: None }
+        Self {
+            reader,
+            held: Vec::new(),
+            clear: 0,
+            taken: 0,
+            unjudged: false,
+            objection: None,
+            refused: Vec::new(),
+        }
     }
 
     pub(super) fn reader(&mut self) -> &mut R {
@@ -55,6 +67,11 @@ impl<R: Reader> Screen<R> {
     /// Whether there is something that will never go on.
     pub(super) fn has_refused(&self) -> bool {
         self.objection.is_some()
+    }
+
+    /// The beginning of another protocol, with what came behind it.
+    pub(super) fn take_refused(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Waits no longer for the rest of a message that has begun.
@@ -94,32 +111,58 @@ impl<R: Reader> Screen<R> {
                 }
                 arrived(new.len());
                 let verdict = self.reader.judge(new);
+                if verdict.target.is_some() {
+                    self.held = new.to_vec();
+                    buf.set_filled(before);
+                    self.encode(verdict);
+                    continue;
+                }
                 self.objection = verdict.objection;
-                if self.objection.is_none() {
-                    self.held.extend_from_slice(&new[verdict.clear..]);
+                match self.objection {
+                    None => self.held.extend_from_slice(&new[verdict.clear..]),
+                    Some(objection) if objection.flaw == Flaw::Http2 => {
+                        self.refused = new[verdict.clear..].to_vec();
+                    }
+                    Some(_) => {}
                 }
                 buf.set_filled(before + verdict.clear);
                 if verdict.clear > 0 {
                     return Poll::Ready(Ok(Brought::Bytes));
                 }
             } else {
-                self.held.reserve(ROOM);
-                let new = ready!(pin!(stream.read_buf(&mut self.held)).poll(cx))?;
-                if new == 0 {
-                    self.give_up(Flaw::Unfinished);
-                    if self.objection.is_none() {
-                        return Poll::Ready(Ok(Brought::End));
+                if !std::mem::take(&mut self.unjudged) {
+                    self.held.reserve(ROOM);
+                    let new = ready!(pin!(stream.read_buf(&mut self.held)).poll(cx))?;
+                    if new == 0 {
+                        self.give_up(Flaw::Unfinished);
+                        if self.objection.is_none() {
+                            return Poll::Ready(Ok(Brought::End));
+                        }
+                        continue;
                     }
+                    arrived(new);
+                }
+                let verdict = self.reader.judge(&self.held);
+                if verdict.target.is_some() {
+                    self.encode(verdict);
                     continue;
                 }
-                arrived(new);
-                let verdict = self.reader.judge(&self.held);
                 (self.clear, self.objection) = (verdict.clear, verdict.objection);
                 if self.objection.is_some() {
-                    self.held.truncate(self.clear);
+                    self.refused = self.held.split_off(self.clear);
                 }
             }
         }
+    }
+
+    /// Encodes the target in what is held, which is clear up to the end of its head.
+    fn encode(&mut self, verdict: Verdict) {
+        let Some(target) = verdict.target else { return };
+        let place = target.begin..target.end;
+        let spelt = encoded(&self.held[place.clone()]).into_owned();
+        self.clear = verdict.clear - place.len() + spelt.len();
+        self.held.splice(place, spelt);
+        self.unjudged = self.clear < self.held.len();
     }
 
     /// Lets go on what is clear. Says whether that was anything.

@@ -16,6 +16,7 @@ mod accept;
 mod config;
 mod content;
 mod counted;
+mod http2;
 mod line;
 mod pages;
 mod refusal;
@@ -47,6 +48,7 @@ use tokio::task::{spawn_local, yield_now};
 use tokio::time::{Instant, sleep};
 
 use super::drain::Drain;
+use super::framing::Flaw;
 use super::listen::{BACKLOG, Socket};
 use crate::account::Account;
 use crate::answer::{Answer, Code};
@@ -57,6 +59,7 @@ pub use content::{Content, ContentError, LongRest};
 use counted::Counted;
 use line::{Line, linger};
 pub use pages::serve_pages;
+use refusal::refused;
 use seat::{Seat, Sweep};
 use unpanicked::{Panicked, unpanicked};
 use watched::{Seated, Watched};
@@ -224,10 +227,16 @@ where
         let line: Weak<dyn Line> = Rc::downgrade(&(Rc::clone(&stream) as Rc<dyn Line>));
         let seat = self.sweep.seat(line);
         let parting = self.converse(&stream, account, &seat).await;
-        if parting == Parting::Unheard
-            && let Ok(stream) = Rc::try_unwrap(stream)
-        {
-            linger(stream.into_inner()).await;
+        if parting == Parting::Done {
+            return;
+        }
+        if let Ok(stream) = Rc::try_unwrap(stream) {
+            let mut stream = stream.into_inner();
+            if let Some(sent) = seat.http2().take() {
+                let answer = self.own(refused(Flaw::Http2));
+                http2::turn_away(&mut stream, sent, answer).await;
+            }
+            linger(stream).await;
         }
     }
 
@@ -256,6 +265,7 @@ where
             connection.as_mut().poll(cx).map(Some)
         });
         match ended.await {
+            _ if seat.http2().borrow().is_some() => Parting::Unheard,
             Some(Ok(())) if seat.leftover().is_there() => Parting::Unheard,
             Some(Ok(())) | None => Parting::Done,
             Some(Err(error)) => {
@@ -274,8 +284,7 @@ where
         let seated = seat.busy();
         let mut response = if let Some(flaw) = seat.flaw() {
             seat.leftover().leave();
-            tracing::debug!(%flaw, "a caller's message is malformed");
-            self.own(Answer::from(flaw))
+            self.own(refused(flaw)).map(B::from)
         } else {
             let longest_pause = self.terms.config.content_timeout;
             let request = request.map(|incoming| {
@@ -284,7 +293,7 @@ where
             });
             match unpanicked(|| (self.service)(request, account)).await {
                 Ok(response) => response,
-                Err(Panicked) => self.own(Answer::new(Code::Internal)),
+                Err(Panicked) => self.own(Answer::new(Code::Internal)).map(B::from),
             }
         };
         // What comes in behind an answer that ends the connection must be heard out (RFC 9112 §9.6).
@@ -304,10 +313,10 @@ where
     }
 
     /// Answers made here end the connection: what was not read of the request is in the way.
-    fn own(&self, answer: Answer) -> Response<B> {
+    fn own(&self, answer: Answer) -> Response<Bytes> {
         self.terms.counters.answered(Kind::Other, answer.code().status(), Origin::Sidecar);
         self.terms.counters.refused(answer.code() as usize);
-        answer.closing().into_response().map(B::from)
+        answer.closing().into_response()
     }
 }
 

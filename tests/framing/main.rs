@@ -28,7 +28,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use webwork_sidecar::net::framing::{Flaw, Limits, Reader, Requests};
+use webwork_sidecar::net::framing::{Flaw, Limits, Reader, Requests, encoded};
 
 use reference::{Message, Reading, Rest};
 
@@ -75,10 +75,20 @@ fn judged(bytes: &[u8], rng: &mut Rng) -> (Vec<u8>, Option<Flaw>) {
         let (piece, tail) = rest.split_at(rng.usize(1..=longest).min(rest.len()));
         rest = tail;
         window.extend_from_slice(piece);
-        let verdict = reader.judge(&window);
-        clear.extend(window.drain(..verdict.clear));
-        if let Some(objection) = verdict.objection {
-            return (clear, Some(objection.flaw));
+        loop {
+            let mut verdict = reader.judge(&window);
+            if let Some(target) = verdict.target {
+                let spelt = encoded(&window[target.begin..target.end]).into_owned();
+                verdict.clear = verdict.clear + spelt.len() - (target.end - target.begin);
+                window.splice(target.begin..target.end, spelt);
+            }
+            clear.extend(window.drain(..verdict.clear));
+            if let Some(objection) = verdict.objection {
+                return (clear, Some(objection.flaw));
+            }
+            if verdict.target.is_none() {
+                break;
+            }
         }
     }
     (clear, None)

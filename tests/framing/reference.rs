@@ -114,9 +114,12 @@ fn message(input: &mut Input<'_>) -> Result<(Message, bool), No> {
     demand(parts.len() == 3)?;
     let (method, target, version) = (parts[0], parts[1], parts[2]);
     demand(token(method) && (version == "HTTP/1.1" || version == "HTTP/1.0"))?;
-    demand(!target.is_empty() && target.len() <= LIMITS.target)?;
-    demand(target.chars().all(|c| ('!'..='~').contains(&c) && !"\"#<>`".contains(c)))?;
-    demand(target.starts_with('/') || target.parse::<http::Uri>().is_ok())?;
+    demand(!target.is_empty())?;
+    demand(target.chars().all(|c| c > ' ' && c != '#' && c != '\x7f'))?;
+    let sent = latin(target);
+    let spelt = if target.starts_with('/') { spelt(&sent) } else { sent.clone() };
+    demand(spelt.len() <= LIMITS.target && http::Uri::try_from(&spelt[..]).is_ok())?;
+    let growth = spelt.len() - sent.len();
     let mut fields = Vec::new();
     loop {
         let line = text(input.line(left(input))?);
@@ -127,6 +130,8 @@ fn message(input: &mut Input<'_>) -> Result<(Message, bool), No> {
         demand(fields.len() <= LIMITS.fields)?;
         framing(&fields)?;
     }
+    framing(&fields)?;
+    demand(input.at - begin + growth <= LIMITS.head)?;
     let content = match framing(&fields)? {
         Framing::Length(length) => input.exactly(length)?.to_vec(),
         Framing::Chunked if version == "HTTP/1.0" => return Err(No::Refused),
@@ -138,7 +143,8 @@ fn message(input: &mut Input<'_>) -> Result<(Message, bool), No> {
     };
     let options = named("connection").join(",");
     let stays = options.split(',').any(|option| option.trim() == "keep-alive");
-    let message = Message { method: method.to_owned(), target: target.to_owned(), content };
+    let target = String::from_utf8(spelt).unwrap();
+    let message = Message { method: method.to_owned(), target, content };
     Ok((message, version == "HTTP/1.1" || stays))
 }
 
@@ -222,6 +228,30 @@ fn field(line: &str) -> Result<(String, String), No> {
     let (name, value) = line.split_once(':').ok_or(No::Refused)?;
     demand(token(name) && !value.chars().any(control))?;
     Ok((name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned()))
+}
+
+/// What `Uri` holds in a path, or in a query, and an escape for each other byte.
+fn spelt(target: &[u8]) -> Vec<u8> {
+    let query = target.iter().position(|byte| *byte == b'?').unwrap_or(target.len());
+    let is_held = |at: usize, length: usize| {
+        let before = if at > query { &b"/?"[..] } else { b"/" };
+        let bytes = target.get(at..at + length);
+        bytes.is_some_and(|bytes| http::Uri::try_from([before, bytes].concat()).is_ok())
+    };
+    let (mut spelt, mut at) = (Vec::new(), 0);
+    while at < target.len() {
+        let length = (1..=4).find(|length| is_held(at, *length));
+        match length {
+            Some(length) => spelt.extend_from_slice(&target[at..at + length]),
+            None => spelt.extend(format!("%{:02X}", target[at]).into_bytes()),
+        }
+        at += length.unwrap_or(1);
+    }
+    spelt
+}
+
+fn latin(text: &str) -> Vec<u8> {
+    text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect()
 }
 
 /// One character for each byte.

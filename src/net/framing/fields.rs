@@ -129,14 +129,20 @@ pub(super) fn is_token(byte: u8) -> bool {
     CLASSES[usize::from(byte)] & TOKEN != 0
 }
 
-/// Whether a request target may have it. RFC 3986 has no use for the characters left out, and `#` would
-/// begin a fragment, which some parsers cut off.
+/// Whether a request target may have it: any visible character and bytes above ASCII, which clients send as
+/// they are. `#` would begin a fragment, which some parsers cut off.
 pub(super) fn is_target(byte: u8) -> bool {
     CLASSES[usize::from(byte)] & TARGET != 0
 }
 
+/// Whether RFC 3986 or `http::Uri` lets a request target have it anywhere.
+pub(super) fn is_plain(byte: u8) -> bool {
+    CLASSES[usize::from(byte)] & PLAIN != 0
+}
+
 const TOKEN: u8 = 1;
 const TARGET: u8 = 2;
+const PLAIN: u8 = 4;
 
 const CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
@@ -146,9 +152,15 @@ const CLASSES: [u8; 256] = {
             byte,
             b'"' | b'(' | b')' | b',' | b'/' | b':'..=b'@' | b'[' | b'\\' | b']' | b'{' | b'}'
         );
-        let is_odd = matches!(byte, b'"' | b'#' | b'<' | b'>' | b'`');
-        classes[byte as usize] =
-            if is_delimiter { 0 } else { TOKEN } | if is_odd { 0 } else { TARGET };
+        let is_odd = matches!(byte, b'"' | b'<' | b'>' | b'`');
+        classes[byte as usize] = if is_delimiter { 0 } else { TOKEN }
+            | if byte == b'#' { 0 } else { TARGET }
+            | if byte == b'#' || is_odd { 0 } else { PLAIN };
+        byte += 1;
+    }
+    let mut byte = 0x80;
+    while byte < classes.len() {
+        classes[byte] = TARGET;
         byte += 1;
     }
     classes

@@ -21,6 +21,12 @@ pub enum Flaw {
     /// RFC 9112 §2.3: neither `HTTP/1.0` nor `HTTP/1.1`.
     #[error("the version is neither HTTP/1.0 nor HTTP/1.1")]
     Version,
+    /// RFC 9113 §3.4: the client preface of HTTP/2.
+    #[error("it begins with HTTP/2")]
+    Http2,
+    /// RFC 8446 §5.1: the first byte of a handshake record.
+    #[error("it begins with a TLS handshake")]
+    Tls,
     /// RFC 9112 §4.
     #[error("the status line is not a version and a status code")]
     StatusLine,

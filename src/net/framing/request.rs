@@ -3,9 +3,10 @@
 use http::Uri;
 
 use super::content::{Content, Progress};
-use super::fields::{is_target, is_token};
+use super::fields::{is_plain, is_target, is_token};
 use super::flaw::Flaw;
 use super::head::{FirstLine, Head, Version};
+use super::target::{Span, encoded};
 use super::{Asked, Limits, Reader, Verdict};
 
 /// Reads requests, one after the other.
@@ -49,11 +50,21 @@ impl Reader for Requests {
                     match head.read(rest, &self.limits) {
                         Ok(None) => return Verdict::clear(clear),
                         Ok(Some(complete)) => {
+                            let odd = complete.first.odd;
+                            let growth = odd.map_or(0, |odd| odd.growth);
+                            if complete.length + growth > self.limits.head {
+                                return Verdict::flawed(Flaw::TooLarge, begin, clear);
+                            }
+                            let before = if rest.starts_with(b"\r\n") { 2 } else { 0 };
+                            let target = odd.map(|odd| odd.span.moved(clear + before));
                             clear += complete.length;
                             self.state = match Content::of(complete.framing) {
                                 Some(content) => State::Content(content),
                                 None => State::Head(Head::default()),
                             };
+                            if target.is_some() {
+                                return Verdict { target, ..Verdict::clear(clear) };
+                            }
                         }
                         Err(flaw) => return Verdict::flawed(flaw, begin, clear),
                     }
@@ -80,6 +91,30 @@ impl Reader for Requests {
 struct RequestLine {
     asked: Asked,
     version: Version,
+    odd: Option<OddTarget>,
+}
+
+/// A target that hyper can hold only when it is percent-encoded.
+#[derive(Clone, Copy, Debug)]
+struct OddTarget {
+    /// Its place in the line.
+    span: Span,
+    /// How many bytes longer it becomes.
+    growth: usize,
+}
+
+impl OddTarget {
+    /// Of a target that begins with a slash, `begin` bytes into its line; none if hyper holds it as it is. The
+    /// limit counts for what goes on.
+    fn of(target: &[u8], begin: usize, limits: &Limits) -> Result<Option<Self>, Flaw> {
+        let length = encoded(target).len();
+        if length > limits.target {
+            return Err(Flaw::TargetTooLong);
+        }
+        let span = Span { begin, end: begin + target.len() };
+        let growth = length - target.len();
+        Ok((growth > 0).then_some(Self { span, growth }))
+    }
 }
 
 impl FirstLine for RequestLine {
@@ -88,26 +123,53 @@ impl FirstLine for RequestLine {
 
     fn read(line: &[u8], limits: &Limits) -> Result<Self, Flaw> {
         let (method, rest) = parted(line, is_token, Flaw::Method)?;
-        let (target, version) = parted(rest, is_target, Flaw::Target)?;
+        let plain = parted(rest, is_plain, Flaw::Target);
+        let (target, version) = match plain {
+            Err(Flaw::Target) => parted(rest, is_target, Flaw::Target)?,
+            _ => plain?,
+        };
         let Some(version) = Version::of(version) else {
+            if line == PREFACE {
+                return Err(Flaw::Http2);
+            }
             return Err(match is_version(version) {
                 true => Flaw::Version,
                 false => Flaw::RequestLine,
             });
         };
-        check_target(target, limits)?;
+        if target.len() > limits.target {
+            return Err(Flaw::TargetTooLong);
+        }
+        let odd = match target[0] {
+            b'/' if plain.is_ok() => None,
+            b'/' => OddTarget::of(target, method.len() + 1, limits)?,
+            // Which forms are welcome is the guard's to say. hyper's own refusal would be none of ours.
+            _ if Uri::try_from(target).is_err() => return Err(Flaw::Target),
+            _ => None,
+        };
         let asked = if method == b"HEAD" { Asked::Head } else { Asked::Other };
-        Ok(Self { asked, version })
+        Ok(Self { asked, version, odd })
     }
 
     fn check_first(byte: u8) -> Result<(), Flaw> {
-        if is_token(byte) || byte == b'\r' { Ok(()) } else { Err(Flaw::Method) }
+        match byte {
+            b'\r' => Ok(()),
+            HANDSHAKE => Err(Flaw::Tls),
+            byte if is_token(byte) => Ok(()),
+            _ => Err(Flaw::Method),
+        }
     }
 
     fn version(self) -> Version {
         self.version
     }
 }
+
+/// The first line of HTTP/2's client preface, which is made to be refused.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0";
+
+/// The content type of the first TLS record.
+const HANDSHAKE: u8 = 22;
 
 /// What stands before and after the first space, the former made of certain bytes.
 fn parted(
@@ -128,13 +190,4 @@ fn is_version(name: &[u8]) -> bool {
     name.len() > 5
         && name[..5].eq_ignore_ascii_case(b"HTTP/")
         && name.iter().all(u8::is_ascii_graphic)
-}
-
-/// Which forms and paths are welcome is the guard's to say. A target in another form than origin-form is
-/// parsed here as hyper will parse it, whose own refusal would be none of ours.
-fn check_target(target: &[u8], limits: &Limits) -> Result<(), Flaw> {
-    if target.len() > limits.target {
-        return Err(Flaw::TargetTooLong);
-    }
-    if target[0] == b'/' || Uri::try_from(target).is_ok() { Ok(()) } else { Err(Flaw::Target) }
 }

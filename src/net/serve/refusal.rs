@@ -1,7 +1,17 @@
 //! The answer to a request that has a flaw.
 
 use crate::answer::{Answer, Code};
+use crate::clock;
 use crate::net::framing::Flaw;
+use crate::telemetry::refusals;
+
+/// The answer, which is also logged.
+pub(super) fn refused(flaw: Flaw) -> Answer {
+    tracing::debug!(%flaw, "a caller's message is malformed");
+    let answer = Answer::from(flaw);
+    refusals::log(answer.code().as_str(), &flaw.to_string(), None, clock::now().boot());
+    answer
+}
 
 /// What the caller is told; an upstream's flaws are told as a
 /// [`Failure`](crate::net::upstream::Failure).
@@ -20,6 +30,14 @@ impl From<Flaw> for Answer {
             }
             Flaw::Late => Self::new(Code::CallerTimeout),
             Flaw::Version => answer(Code::VersionNotSupported),
+            Flaw::Http2 => Self::new(Code::VersionNotSupported)
+                .message("The sidecar speaks HTTP/1.1 to its callers, and this one speaks HTTP/2 unasked.")
+                .hint("Switch HTTP/2 with prior knowledge off; with curl, leave out --http2-prior-knowledge."),
+            Flaw::Tls => Self::new(Code::BadRequest)
+                .message("This port speaks plain HTTP, and the caller began with TLS.")
+                .hint("Write http:// in place of https://."),
+            Flaw::Target => answer(Code::BadRequest)
+                .hint("Leave out the fragment, which begins with #, and percent-encode spaces."),
             Flaw::Length
             | Flaw::RepeatedLength
             | Flaw::Coding

@@ -43,6 +43,8 @@ pub(super) struct Seat {
     beginning: Cell<bool>,
     /// Why the last request that came is none.
     flaw: Cell<Option<Flaw>>,
+    /// What the caller has sent, if it speaks HTTP/2.
+    http2: RefCell<Option<Vec<u8>>>,
     /// Since when the caller takes nothing of what is there for it.
     blocked: Cell<Option<u64>>,
     /// Since when a caller that sends no more has been sent nothing either.
@@ -82,6 +84,11 @@ impl Seat {
     /// Why what was read last is no request of the caller's, if it is none.
     pub(super) fn flaw(&self) -> Option<Flaw> {
         self.flaw.get()
+    }
+
+    /// What the caller has sent, if it speaks HTTP/2.
+    pub(super) fn http2(&self) -> &RefCell<Option<Vec<u8>>> {
+        &self.http2
     }
 
     /// Whether the head that is arriving has had its time.
@@ -228,6 +235,7 @@ impl Sweep {
             late: Cell::new(false),
             beginning: Cell::new(false),
             flaw: Cell::new(None),
+            http2: RefCell::new(None),
             blocked: Cell::new(None),
             half_closed: Cell::new(None),
             leftover: Arc::default(),

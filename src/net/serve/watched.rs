@@ -24,16 +24,22 @@ pub(super) struct Watched<T> {
     stream: Rc<RefCell<T>>,
     seat: Rc<Seat>,
     screen: Screen<Requests>,
+    /// Whether hyper has seen anything of this connection.
+    begun: bool,
 }
 
 impl<T> Watched<T> {
     pub(super) fn new(stream: Rc<RefCell<T>>, seat: Rc<Seat>, limits: Limits) -> Self {
-        Self { stream, seat, screen: Screen::new(Requests::new(limits)) }
+        Self { stream, seat, screen: Screen::new(Requests::new(limits)), begun: false }
     }
 
     /// Takes leave of a message that is not let pass, and of all that comes after it.
     fn refuse(&mut self, objection: Objection) -> io::Result<Next> {
         match objection.passed {
+            Passed::Nothing if objection.flaw == Flaw::Http2 && !self.begun => {
+                self.seat.http2().replace(Some(self.screen.take_refused()));
+                Ok(Next::End)
+            }
             Passed::Nothing if self.seat.flaw().is_none() => {
                 self.seat.refuse(objection.flaw);
                 let plain: &[u8] = match self.screen.reader().asked() {
@@ -72,13 +78,16 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            let Self { stream, seat, screen } = &mut *self;
+            let Self { stream, seat, screen, .. } = &mut *self;
             if seat.is_late() {
                 screen.give_up(Flaw::Late);
             }
             let brought = screen.poll_read(&mut *stream.borrow_mut(), cx, buf, |_| seat.read());
             seat.begins(screen.is_beginning());
-            let Brought::Refused(objection) = ready!(brought)? else { return Poll::Ready(Ok(())) };
+            let Brought::Refused(objection) = ready!(brought)? else {
+                self.begun = true;
+                return Poll::Ready(Ok(()));
+            };
             match self.refuse(objection)? {
                 Next::Read => {}
                 Next::End => return Poll::Ready(Ok(())),
@@ -115,6 +124,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.seat.http2().borrow().is_some() {
+            // The answer is still to come.
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut *self.stream.borrow_mut()).poll_shutdown(cx)
     }
 }

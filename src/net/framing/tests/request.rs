@@ -54,14 +54,14 @@ fn request_lines_have_one_form() {
         ("GE(T / HTTP/1.1", Flaw::Method),
         (" GET / HTTP/1.1", Flaw::Method),
         ("\u{e9}GET / HTTP/1.1", Flaw::Method),
-        ("\x16\x03\x01", Flaw::Method),
+        ("\x16\x03\x01", Flaw::Tls),
         ("\rGET / HTTP/1.1", Flaw::Control),
         ("GET /\ta HTTP/1.1", Flaw::Target),
-        ("GET /\u{e9} HTTP/1.1", Flaw::Target),
         ("GET /\0 HTTP/1.1", Flaw::Control),
         ("GET /\r HTTP/1.1", Flaw::Control),
         ("GET /a#b HTTP/1.1", Flaw::Target),
-        ("GET /<a> HTTP/1.1", Flaw::Target),
+        ("GET /a?b#c HTTP/1.1", Flaw::Target),
+        ("GET http://a/<b HTTP/1.1", Flaw::Target),
         ("GET http:// HTTP/1.1", Flaw::Target),
         ("GET a:b:c HTTP/1.1", Flaw::Target),
         ("GET / http/1.1", Flaw::Version),
@@ -70,10 +70,45 @@ fn request_lines_have_one_form() {
         ("GET / HTTP/9.9", Flaw::Version),
         ("GET / HTTP/01.1", Flaw::Version),
         ("GET / HTTP/1.1x", Flaw::Version),
-        ("PRI * HTTP/2.0\r\n\r\nSM", Flaw::Version),
+        ("PRI * HTTP/2.0\r\n\r\nSM", Flaw::Http2),
+        ("PRI / HTTP/2.0", Flaw::Version),
     ] {
         assert_eq!(flaw(format!("{line}\r\nHost: a\r\n\r\n")), Some(expected), "{line:?}");
     }
+}
+
+#[test]
+fn targets_go_on_as_they_are_or_encoded() {
+    for (target, spelt) in [
+        (&b"/api/v2/x?q=`a`"[..], &b"/api/v2/x?q=`a`"[..]),
+        (b"/a?q=\"<>\"", b"/a?q=%22%3C%3E%22"),
+        (b"/a`<\">?q={|}^\\", b"/a%60%3C\"%3E?q={|}^\\"),
+        (b"/caf\xc3\xa9?q=\xc3\xa9", b"/caf\xc3\xa9?q=\xc3\xa9"),
+        (b"/caf\xe9?q=\xff", b"/caf%E9?q=%FF"),
+    ] {
+        for before in ["", "\r\n"] {
+            let head = |target: &[u8]| {
+                let content = b" HTTP/1.1\r\nContent-Length: 3\r\n\r\n\0<\xff";
+                [before.as_bytes(), b"POST ", target, content].concat()
+            };
+            let (sent, expected) = (head(target).repeat(2), head(spelt).repeat(2));
+            assert_eq!(read(&sent), Outcome { clear: expected, objection: None });
+            assert_eq!(flaw(sent), None);
+        }
+    }
+}
+
+#[test]
+fn limits_count_for_the_target_that_goes_on() {
+    let head = |target: &str, rest: usize| {
+        let rest = "x".repeat(rest);
+        format!("GET /{target} HTTP/1.1\r\nX: {rest}\r\n\r\n")
+    };
+    assert_eq!(flaw(head(&"<".repeat(21), 0)), None);
+    assert_eq!(flaw(head(&"<".repeat(22), 0)), Some(Flaw::TargetTooLong));
+    let room = LIMITS.head - head("", 0).len();
+    assert_eq!(flaw(head("<<", room - 6)), None);
+    assert_eq!(flaw(head("<<", room - 5)), Some(Flaw::TooLarge));
 }
 
 #[test]
