@@ -12,7 +12,9 @@ use webwork_sidecar::answer::Answer;
 use webwork_sidecar::guard::{Config, Door, Guard, Pages};
 use webwork_sidecar::net::listen::Address;
 
-use super::support::{Caller, Credential, ECHO, Reply, Setup, Sidecar, Start, Upstream, full};
+use super::support::{
+    Caller, Credential, ECHO, Reply, Setup, Sidecar, Start, Upstream, full, soon,
+};
 
 /// One request on a connection of its own; a refused one ends it.
 async fn ask(address: SocketAddr, request: &str) -> Reply {
@@ -248,7 +250,7 @@ async fn through(directory: &Path, request: &str) -> Reply {
 const GET: &str = "GET /api/v2/workspaces HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 #[tokio::test]
-async fn a_unix_socket_has_its_mode_and_owner_and_takes_no_foreign_host() {
+async fn a_unix_socket_has_its_mode_and_owner() {
     let directory = tempfile::tempdir().unwrap();
     let own = std::fs::metadata(directory.path()).unwrap();
     let _sidecar = private(directory.path())
@@ -259,8 +261,161 @@ async fn a_unix_socket_has_its_mode_and_owner_and_takes_no_foreign_host() {
     let file = std::fs::metadata(directory.path().join("proxy.sock")).unwrap();
     assert_eq!((file.mode() & 0o777, file.uid(), file.gid()), (0o660, own.uid(), own.gid()));
     assert_eq!(through(directory.path(), GET).await.status, 200);
-    let foreign = through(directory.path(), &GET.replace("localhost", "evil.example")).await;
-    assert_eq!((foreign.status, foreign.code().as_str()), (421, "host_not_allowed"));
+}
+
+/// Names that clients make up for a Unix socket.
+const NAMES: [&str; 10] = [
+    "localhost",
+    "localhost:9180",
+    "127.0.0.1:9180",
+    "localhost:80",
+    "[::1]",
+    "unix",
+    "docker",
+    "_",
+    "%2Frun%2Fp.sock",
+    "",
+];
+
+#[tokio::test]
+async fn a_unix_socket_takes_any_one_name_and_no_malformed_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let sidecar = private(directory.path()).start().await;
+    for host in NAMES {
+        let reply = through(directory.path(), &GET.replace("localhost", host)).await;
+        assert_eq!(reply.status, 200, "{host}");
+    }
+    for request in [
+        GET.replace("localhost", "a b"),
+        GET.replace("localhost", "/run/p.sock"),
+        GET.replace("localhost", "me@localhost"),
+        GET.replace("localhost", "%zz"),
+        GET.replace("Host: localhost\r\n", ""),
+        GET.replace("Host: localhost\r\n", "Host: localhost\r\nHost: localhost\r\n"),
+        GET.replace("GET /", "GET http://evil.example/"),
+        GET.replace("GET /", "GET http://localhost/"),
+    ] {
+        let reply = through(directory.path(), &request).await;
+        assert_eq!((reply.status, reply.code().as_str()), (400, "bad_request"), "{request}");
+    }
+    let page = GET.replace("\r\n\r\n", "\r\nOrigin: http://localhost\r\n\r\n");
+    assert_eq!(through(directory.path(), &page).await.code(), "cross_site");
+    assert_eq!(sidecar.service.journal().api_requests(), NAMES.len() as u64);
+}
+
+#[tokio::test]
+async fn a_unix_socket_with_listed_hosts_takes_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let _sidecar = private(directory.path()).set("guard.hosts", "sidecar").start().await;
+    for host in ["localhost", "sidecar"] {
+        let reply = through(directory.path(), &GET.replace("localhost", host)).await;
+        assert_eq!(reply.status, 200, "{host}");
+    }
+    for host in ["evil.example", "unix", "_"] {
+        let reply = through(directory.path(), &GET.replace("localhost", host)).await;
+        assert_eq!((reply.status, reply.code().as_str()), (421, "host_not_allowed"), "{host}");
+    }
+}
+
+/// Message and hint of a refusal.
+fn told(reply: &Reply) -> String {
+    let body: serde_json::Value = serde_json::from_slice(&reply.content).unwrap();
+    format!("{} {}", body["message"].as_str().unwrap(), body["error"]["hint"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn a_frequent_mistake_is_answered_with_its_name() {
+    let sidecar = Sidecar::with(Credential::PersonalAccessToken).start().await;
+    let (port, host) = (sidecar.proxy.port(), sidecar.proxy);
+    for (request, status, words) in [
+        ("GET /api/ HTTP/1.1\r\nHost: localhost\r\n\r\n".into(), 421, "lacks the sidecar's port"),
+        (
+            "GET http://other.example/a HTTP/1.1\r\nHost: other.example\r\n\r\n".into(),
+            421,
+            "is no forward proxy",
+        ),
+        (
+            "CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n\r\n".into(),
+            421,
+            "is no forward proxy",
+        ),
+        (
+            format!("GET http://{host}/api/ HTTP/1.1\r\nHost: {host}\r\n\r\n"),
+            400,
+            "as a forward proxy gets it",
+        ),
+        (format!("CONNECT a:1 HTTP/1.1\r\nHost: {host}\r\n\r\n"), 403, "opens no tunnel"),
+        (
+            format!("GET //api/v2 HTTP/1.1\r\nHost: {host}\r\n\r\n"),
+            400,
+            "contains \"//\"; remove one",
+        ),
+        ("\x16\x03\x01\x02\0\x01\0\x01\x7c".into(), 400, "plain HTTP"),
+        (
+            format!("POST /api/ HTTP/1.1\r\nHost: {host}\r\nOrigin: http://localhost:3000\r\n\r\n"),
+            403,
+            "Pages from http://localhost:3000 may not call the sidecar. To allow: guard.origins = \
+             [\"http://localhost:3000\"]",
+        ),
+    ] {
+        let reply = ask(sidecar.proxy, &request).await;
+        assert_eq!(reply.status, status, "{request}");
+        assert!(told(&reply).contains(words), "{request}: {}", told(&reply));
+    }
+    let reply = ask(sidecar.proxy, "GET /api/ HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert!(told(&reply).contains(&format!("Host: localhost:{port}")), "{}", told(&reply));
+}
+
+#[tokio::test]
+async fn a_person_is_sent_to_the_status_page() {
+    let sidecar = Sidecar::with(Credential::PersonalAccessToken).start().await;
+    let page = format!("http://localhost:{}/", sidecar.admin.port());
+    let host = sidecar.proxy;
+    for path in ["/", "/status"] {
+        let browser = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\nSec-Fetch-Site: none";
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{browser}\r\n\r\n");
+        let reply = ask(host, &request).await;
+        assert_eq!(reply.status, 403);
+        assert_eq!(reply.fields["content-type"], "text/html; charset=utf-8");
+        assert!(reply.fields.contains_key("content-security-policy"));
+        assert!(reply.text().contains(&format!("<a href=\"{page}\">")), "{}", reply.text());
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n\r\n");
+        let reply = ask(host, &request).await;
+        assert_eq!((reply.status, reply.code().as_str()), (403, "policy"));
+        assert!(told(&reply).contains(&page), "{}", told(&reply));
+    }
+}
+
+#[tokio::test]
+async fn http2_with_prior_knowledge_is_answered_in_http2() {
+    let sidecar = Sidecar::with(Credential::PersonalAccessToken).start().await;
+    for address in [sidecar.proxy, sidecar.admin] {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake::<_, _, http_body_util::Empty<bytes::Bytes>>(
+                hyper_util::rt::TokioExecutor::new(),
+                hyper_util::rt::TokioIo::new(stream),
+            )
+            .await
+            .unwrap();
+        let connection = tokio::spawn(connection);
+        let request = http::Request::get(format!("http://{address}/api/"));
+        let request = request.body(http_body_util::Empty::new()).unwrap();
+        let response = soon(sender.send_request(request)).await.unwrap();
+        assert_eq!(response.status(), 505);
+        let (head, body) = response.into_parts();
+        let content = soon(http_body_util::BodyExt::collect(body)).await.unwrap().to_bytes();
+        let reply = Reply {
+            status: 505,
+            fields: head.headers,
+            content: content.into(),
+            trailers: http::HeaderMap::new(),
+        };
+        assert_eq!(reply.code(), "bad_request");
+        assert!(told(&reply).contains("HTTP/1.1"), "{}", told(&reply));
+        let ended = format!("{:?}", soon(connection).await.unwrap());
+        assert!(ended.contains("HTTP_1_1_REQUIRED"), "{ended}");
+    }
 }
 
 #[tokio::test]

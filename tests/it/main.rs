@@ -33,6 +33,7 @@ mod rotation;
 mod sign_in;
 mod store;
 mod support;
+mod targets;
 mod tls;
 mod token;
 mod truth;

@@ -110,6 +110,87 @@ fn a_caller_cannot_forge_a_line_or_reach_the_terminal() {
     }
 }
 
+/// Sends a request and reads its answer.
+fn asked(authority: &str, head: &str) -> String {
+    let mut caller = TcpStream::connect(authority).unwrap();
+    caller.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(caller, "{head}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    caller.read_to_end(&mut answer).ok();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn a_refusal_is_one_line_for_its_kind_and_its_origin_or_host() {
+    let service = Service::quiet();
+    let more = "[proxy]\naccess_log = true\n";
+    let place = Place::with(&service, Credential::PersonalAccessToken, more);
+    let sidecar = place.run();
+    let authority = sidecar.proxy().strip_prefix("http://").unwrap().to_owned();
+    let page =
+        |origin: &str| format!("POST /api/a HTTP/1.1\r\nHost: {authority}\r\nOrigin: {origin}");
+    for _ in 0..20 {
+        for (head, code) in [
+            (page("http://localhost:3000"), "cross_site"),
+            (page("http://localhost:5173"), "cross_site"),
+            ("GET /api/b HTTP/1.1\r\nHost: evil.example".into(), "host_not_allowed"),
+            ("GET /api/b HTTP/1.1\r\nHost: localhost".into(), "host_not_allowed"),
+            (format!("GET //api/c HTTP/1.1\r\nHost: {authority}"), "bad_request"),
+            (format!("GET /api/a#d HTTP/1.1\r\nHost: {authority}"), "bad_request"),
+        ] {
+            let answer = asked(&authority, &head);
+            assert!(answer.contains(&format!("\"code\":\"{code}\"")), "{answer}");
+        }
+    }
+    sidecar.get("/api/v2/the-last-one");
+    sidecar.says("the-last-one");
+    let lines = sidecar.lines();
+    let refused: Vec<_> = lines.iter().filter(|line| line.contains("request refused")).collect();
+    assert_eq!(refused.len(), 6, "{refused:#?}");
+    for (word, code) in [
+        ("\"origin\":\"http://localhost:3000\"", "cross_site"),
+        ("\"origin\":\"http://localhost:5173\"", "cross_site"),
+        ("\"host\":\"evil.example\"", "host_not_allowed"),
+        ("\"host\":\"localhost\"", "host_not_allowed"),
+        ("remove one slash", "bad_request"),
+        ("percent-encoded or left out", "bad_request"),
+    ] {
+        let code = format!("\"error.code\":\"{code}\"");
+        let count = refused.iter().filter(|it| it.contains(word) && it.contains(&code)).count();
+        assert_eq!(count, 1, "{word}: {refused:#?}");
+    }
+    let logged = |code: &str| {
+        let code = format!("\"error.code\":\"{code}\"");
+        let is_logged = |line: &&String| line.contains("\"access\"") && line.contains(&code);
+        lines.iter().filter(is_logged).count()
+    };
+    assert_eq!(
+        (logged("cross_site"), logged("host_not_allowed"), logged("bad_request")),
+        (40, 40, 20)
+    );
+    sidecar.stop();
+}
+
+#[test]
+fn callers_that_invent_hosts_and_origins_do_not_fill_the_log() {
+    let service = Service::quiet();
+    let place = Place::with(&service, Credential::PersonalAccessToken, "");
+    let sidecar = place.run();
+    let authority = sidecar.proxy().strip_prefix("http://").unwrap().to_owned();
+    for number in 0..100 {
+        asked(&authority, &format!("GET /api/ HTTP/1.1\r\nHost: evil-{number}.example"));
+        let page =
+            format!("GET /api/ HTTP/1.1\r\nHost: {authority}\r\nOrigin: http://a-{number}.example");
+        asked(&authority, &page);
+    }
+    sidecar.says("too many kinds of refused requests");
+    let lines = sidecar.lines();
+    sidecar.stop();
+    let refused = lines.iter().filter(|line| line.contains("refused")).count();
+    // A minute may have passed meanwhile.
+    assert!(refused <= 3 * 33, "{refused}");
+}
+
 /// A sidecar that logs every request to `log`, reached through a socket because it cannot tell where it
 /// listens.
 fn logging_to(place: &Place, log: impl Into<Stdio>) -> (Child, PathBuf) {

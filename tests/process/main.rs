@@ -13,6 +13,7 @@
 )]
 
 mod agreement;
+mod clients;
 mod clocks;
 mod commands;
 mod confined;

@@ -154,7 +154,7 @@ async fn request_lines_have_one_form() {
         "GE[T / HTTP/1.1",
         "G\u{e9}T / HTTP/1.1",
         "GET\0 / HTTP/1.1",
-        "GET /\u{e9} HTTP/1.1",
+        "GET /\u{e9}#a HTTP/1.1",
         "GET /\0 HTTP/1.1",
         "GET /\x7f HTTP/1.1",
         "GET /a#b HTTP/1.1",
