@@ -6,6 +6,7 @@
 mod access;
 pub mod core;
 mod cover;
+mod discard;
 mod echo;
 pub mod fields;
 mod outcome;

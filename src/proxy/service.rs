@@ -16,15 +16,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, Request, Response, request};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, request};
 use http_body::Body as _;
-use http_body_util::{BodyExt, Limited};
 use tokio::task::spawn_local;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 
 use super::Config;
 use super::access::Entry;
 use super::cover::cover;
+use super::discard::discard;
 use super::echo::Lookout;
 use super::fields::passes_in_requests;
 use super::outcome::{explained, learn};
@@ -320,16 +320,3 @@ fn failed(tape: &Tape, failure: &Failure) -> Answer {
     tracing::warn!(%failure, "a request got no response from the upstream");
     Answer::from(failure)
 }
-
-/// Reads what little content a refusal has, so that its connection can be used again; more is not
-/// worth the wait, and closes it.
-fn discard(response: Response<response::Content>) {
-    let deadline = Instant::now() + DISCARD_TIME;
-    spawn_local(async move {
-        let content = Limited::new(response.into_body(), DISCARD_BYTES);
-        drop(timeout_at(deadline, content.collect()).await);
-    });
-}
-
-const DISCARD_BYTES: usize = 64 << 10;
-const DISCARD_TIME: Duration = Duration::from_secs(1);
