@@ -41,10 +41,10 @@ class Program:
             self._news.put(line)
         self._news.put(None)
 
-    def says(self, text):
+    def says(self, text, patience=PATIENCE):
         """Waits for a line with this text."""
         while True:
-            line = self._news.get(timeout=PATIENCE)
+            line = self._news.get(timeout=patience)
             if line is None:
                 raise SystemExit(f"it ended without saying {text!r}:\n{''.join(self.lines)}")
             self.lines.append(line)
