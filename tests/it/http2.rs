@@ -231,6 +231,34 @@ async fn requests_beyond_the_last_one_of_a_connection_go_to_the_next_whatever_th
     }
 }
 
+/// The sidecar still writes when the connection is reset, and what the upstream has said before counts.
+#[tokio::test]
+async fn a_go_away_before_a_reset_is_heard() {
+    const CONNECTIONS: usize = 8;
+    let processed = Processed::default();
+    let noted = processed.clone();
+    let upstream = upstream(move |stream, number| {
+        let processed = noted.clone();
+        async move {
+            let mut frames = Frames::start(stream, &[]).await;
+            if number < CONNECTIONS {
+                while frames.next().await.is_some_and(|frame| frame.kind != HEADERS) {}
+                frames.go_away(u32::MAX >> 1, NO_ERROR).await;
+                frames.go_away(0, 2).await;
+                return frames.stream().get_ref().0.set_zero_linger().unwrap();
+            }
+            while let Some(Arrived { stream, content }) = frames.request().await {
+                processed.note(&content);
+                frames.answer(stream, &content).await;
+            }
+        }
+    })
+    .await;
+    let proxy = Arc::new(Proxy::with(&upstream));
+    post_from(&proxy, 16, 5).await;
+    processed.are(80);
+}
+
 /// An upstream that refuses every request serves it as soon as it stops doing so, and until then is not
 /// asked without a pause.
 #[tokio::test]
