@@ -16,6 +16,7 @@ mod accept;
 mod config;
 mod content;
 mod counted;
+mod http10;
 mod http2;
 mod line;
 mod pages;
@@ -36,7 +37,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
@@ -264,14 +265,20 @@ where
             connection.as_mut().graceful_shutdown();
             connection.as_mut().poll(cx).map(Some)
         });
-        match ended.await {
-            _ if seat.http2().borrow().is_some() => Parting::Unheard,
-            Some(Ok(())) if seat.leftover().is_there() => Parting::Unheard,
-            Some(Ok(())) | None => Parting::Done,
-            Some(Err(error)) => {
-                tracing::debug!(%error, "a caller's connection ended early");
-                if seat.leftover().is_there() { Parting::Unheard } else { Parting::Done }
-            }
+        let outcome = ended.await;
+        if seat.http2().borrow().is_some() {
+            return Parting::Unheard;
+        }
+        match outcome {
+            None => return Parting::Done,
+            Some(Ok(())) => seat.ending().close(),
+            Some(Err(error)) => tracing::debug!(%error, "a caller's connection ended early"),
+        }
+        // An orderly end would make content look whole that is not.
+        if seat.leftover().is_there() && !seat.ending().is_open() {
+            Parting::Unheard
+        } else {
+            Parting::Done
         }
     }
 
@@ -282,6 +289,7 @@ where
         seat: &Rc<Seat>,
     ) -> Result<Response<Seated<B>>, Infallible> {
         let seated = seat.busy();
+        let version = request.version();
         let mut response = if let Some(flaw) = seat.flaw() {
             seat.leftover().leave();
             self.own(refused(flaw)).map(B::from)
@@ -308,6 +316,9 @@ where
         }
         if self.sweep.is_draining() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if version == Version::HTTP_10 {
+            seat.ending().settle(&mut response);
         }
         Ok(response.map(|body| seated.with(body)))
     }

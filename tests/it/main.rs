@@ -20,6 +20,7 @@ mod framing;
 mod guard;
 mod health;
 mod http2;
+mod http10;
 mod limits;
 mod log;
 mod metrics;

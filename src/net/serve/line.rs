@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::either::Either;
 
@@ -26,6 +27,9 @@ pub(super) enum Peer {
 /// A line that can be looked at while HTTP neither reads nor writes.
 pub(super) trait Line {
     fn peer(&self) -> Peer;
+
+    /// Whether the end of the connection is a reset, whoever ends it and however. A Unix socket knows none.
+    fn ends_with_reset(&self, resets: bool);
 }
 
 impl Line for RefCell<Stream> {
@@ -39,6 +43,15 @@ impl Line for RefCell<Stream> {
             Ok((0, _)) => Peer::HalfClosed,
             Ok(_) | Err(Errno::AGAIN | Errno::INTR) => Peer::Open,
             Err(_) => Peer::Gone,
+        }
+    }
+
+    fn ends_with_reset(&self, resets: bool) {
+        if let Ok(stream) = self.try_borrow()
+            && let Either::Left(tcp) = &*stream
+        {
+            // On a connection that is gone it makes no difference.
+            SockRef::from(tcp).set_linger(resets.then_some(Duration::ZERO)).ok();
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::Config;
 use super::content::Leftover;
+use super::http10::Ending;
 use super::line::{Line, Peer};
 use super::watched::Seated;
 use crate::net::framing::Flaw;
@@ -50,6 +51,7 @@ pub(super) struct Seat {
     /// Since when a caller that sends no more has been sent nothing either.
     half_closed: Cell<Option<u64>>,
     leftover: Arc<Leftover>,
+    ending: Ending,
     line: Weak<dyn Line>,
     waker: RefCell<Option<Waker>>,
     tick: Rc<Cell<u64>>,
@@ -111,6 +113,11 @@ impl Seat {
         &self.leftover
     }
 
+    /// How the connection to a caller of HTTP/1.0 must end.
+    pub(super) fn ending(&self) -> &Ending {
+        &self.ending
+    }
+
     fn enter(&self, phase: Phase) {
         self.phase.set(phase);
         self.since.set(self.tick.get());
@@ -169,6 +176,10 @@ enum Look {
 pub(super) struct Busy(Rc<Seat>);
 
 impl Busy {
+    pub(super) fn seat(&self) -> &Seat {
+        &self.0
+    }
+
     /// Stays busy until the body of the answer is dropped.
     pub(super) fn with<B>(self, body: B) -> Seated<B> {
         Seated::new(body, self)
@@ -239,6 +250,7 @@ impl Sweep {
             blocked: Cell::new(None),
             half_closed: Cell::new(None),
             leftover: Arc::default(),
+            ending: Ending::new(Weak::clone(&line)),
             line,
             waker: RefCell::default(),
             tick: Rc::clone(&self.tick),

@@ -136,12 +136,12 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
 #[derive(Debug)]
 pub(super) struct Seated<B> {
     body: B,
-    _busy: Busy,
+    busy: Busy,
 }
 
 impl<B> Seated<B> {
     pub(super) fn new(body: B, busy: Busy) -> Self {
-        Self { body, _busy: busy }
+        Self { body, busy }
     }
 }
 
@@ -153,7 +153,11 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Seated<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Err(_))) = &frame {
+            self.busy.seat().ending().break_off();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
