@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::service::service_fn;
-use webwork_sidecar::net::framing::{Asked, Limits, Reader, Requests, Responses, encoded};
+use webwork_sidecar::net::framing::{Asked, Limits, Reader, Requests, Responses, repaired};
 use webwork_sidecar::net::serve;
 
 /// A peer that says all of this, whatever it hears.
@@ -105,33 +105,28 @@ pub fn requests(bytes: &[u8]) -> Vec<request::Parts> {
 
 /// What the product's reader lets pass of a caller's bytes.
 fn clear(bytes: &[u8]) -> Vec<u8> {
-    let (mut reader, mut window, mut clear) = (Requests::new(limits()), bytes.to_vec(), Vec::new());
-    loop {
-        let verdict = reader.judge(&window);
-        let Some(target) = verdict.target else {
-            clear.extend_from_slice(&window[..verdict.clear]);
-            return clear;
-        };
-        clear.extend_from_slice(&window[..target.begin]);
-        clear.extend_from_slice(&encoded(&window[target.begin..target.end]));
-        clear.extend_from_slice(&window[target.end..verdict.clear]);
-        window.drain(..verdict.clear);
-    }
+    let mut reader = Requests::new(limits());
+    let clear = reader.judge(bytes).clear;
+    repaired(&bytes[..clear], &reader.repairs())
 }
 
 /// The head of the response to a GET, if the product's reader lets one pass, and whether its content was whole.
 pub fn response(bytes: &[u8]) -> Option<(response::Parts, bool)> {
-    let mut reader = Responses::new(limits());
-    reader.expect(Asked::Other);
+    let mut reader = responses();
     let clear = reader.judge(bytes).clear;
+    let went = repaired(&bytes[..clear], &reader.repairs());
+    is_plain(&went);
     run(async {
-        let peer = Peer { bytes: &bytes[..clear], turn: Turn::Hyper };
+        let peer = Peer { bytes: &went, turn: Turn::Hyper };
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake::<_, Empty<Bytes>>(peer).await.ok()?;
         let mut connection = pin!(connection);
         let exchange = async {
             let request = Request::get("/").header("host", "a.example").body(Empty::new()).unwrap();
-            let (head, content) = sender.send_request(request).await.ok()?.into_parts();
+            let (mut head, content) = sender.send_request(request).await.ok()?.into_parts();
+            for (name, value) in reader.surplus() {
+                head.headers.append(name, value);
+            }
             Some((head, content.collect().await.is_ok()))
         };
         let mut exchange = pin!(exchange);
@@ -145,4 +140,18 @@ pub fn response(bytes: &[u8]) -> Option<(response::Parts, bool)> {
         .await
     })
     .expect("the exchange ends with its bytes")
+}
+
+/// A reader of the response to a GET, with the limits of the product.
+fn responses() -> Responses {
+    let mut reader = Responses::new(Limits { head: 64 << 10, fields: 256, target: 0 });
+    reader.expect(Asked::Other);
+    reader
+}
+
+/// What goes on needs no repair, and is read to where it was read before.
+fn is_plain(went: &[u8]) {
+    let mut reader = responses();
+    assert_eq!(reader.judge(went).clear, went.len(), "{}", went.escape_ascii());
+    assert!(reader.repairs().is_empty(), "{}", went.escape_ascii());
 }

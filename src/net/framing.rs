@@ -14,8 +14,15 @@
 //! chunk      1 to 16 hexadecimal digits, perhaps an extension, CRLF data CRLF · trailers like fields
 //! ```
 //!
-//! RFC 9112 lets a recipient repair some of the rest (§2.2, §3, §5.1, §5.2). A repair is a second
-//! reading, and no client or server of today depends on one.
+//! RFC 9112 lets a recipient repair some of the rest (§2.2, §3, §5.1, §5.2). In a request, a repair is a
+//! second reading: a proxy before this one may have chosen the other. In a response it is made where the
+//! RFC leaves one reading and servers of today depend on it:
+//!
+//! ```text
+//! space before the colon          removed (§5.1), unless the field frames the message
+//! one length twice, or `5, 5`     one field (§6.3)
+//! space after a chunk's size      ignored (§7.1.1)
+//! ```
 //!
 //! Bytes in, verdicts out: nothing here does I/O, and what is honest costs no allocation. A head, a
 //! chunk's size and a trailer section become clear once they are complete, so whoever feeds a reader
@@ -25,6 +32,7 @@ mod content;
 mod fields;
 mod flaw;
 mod head;
+mod repair;
 mod request;
 mod response;
 mod target;
@@ -32,9 +40,9 @@ mod target;
 mod tests;
 
 pub use flaw::Flaw;
+pub use repair::{Repair, Surplus, repaired};
 pub use request::Requests;
 pub use response::Responses;
-pub use target::{Span, encoded};
 
 /// What heads may cost.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +72,21 @@ pub trait Reader {
 
     /// Whether these bytes, which are not clear, are the beginning of a message.
     fn is_beginning(&self, rest: &[u8]) -> bool;
+
+    /// The heads in the last window that must not go on as they are. Places are counted from its
+    /// beginning; a repair beyond the clear bytes is void.
+    fn repairs(&mut self) -> Vec<Repair> {
+        Vec::new()
+    }
+}
+
+/// Which deviations from the grammar are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Grammar {
+    /// None.
+    Strict,
+    /// Those of responses that RFC 9112 §5.1, §6.3 and §7.1.1 give one reading.
+    Lenient,
 }
 
 /// What a reader says of a window.
@@ -73,9 +96,6 @@ pub struct Verdict {
     pub clear: usize,
     /// Why nothing more may go on.
     pub objection: Option<Objection>,
-    /// The request target in the last head that is clear, which has to go on as [`encoded`]. The verdict ends
-    /// with that head; the bytes behind it are still to be judged.
-    pub target: Option<Span>,
 }
 
 /// A flaw, and how much of its message has been let pass.
@@ -98,7 +118,7 @@ pub enum Passed {
 
 impl Verdict {
     fn clear(clear: usize) -> Self {
-        Self { clear, objection: None, target: None }
+        Self { clear, objection: None }
     }
 
     /// `begin` is where the flawed message begins in the window, if it does, and `at` the flaw.
@@ -107,6 +127,6 @@ impl Verdict {
             Some(begin) => (begin, Passed::Nothing),
             None => (at, Passed::Head),
         };
-        Self { clear, objection: Some(Objection { flaw, passed }), target: None }
+        Self { clear, objection: Some(Objection { flaw, passed }) }
     }
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
-use super::framing::{Flaw, Objection, Passed, Reader, Verdict, encoded};
+use super::framing::{Flaw, Objection, Passed, Reader, repaired};
 
 /// The bytes of one direction of a connection, and who judges them.
 #[derive(Debug)]
@@ -21,8 +21,6 @@ pub(super) struct Screen<R> {
     held: Vec<u8>,
     clear: usize,
     taken: usize,
-    /// What follows the clear ones has not been judged yet.
-    unjudged: bool,
     objection: Option<Objection>,
     /// The beginning of what will never go on, where somebody else than hyper reads it.
     refused: Vec<u8>,
@@ -44,15 +42,7 @@ const ROOM: usize = 8 << 10;
 
 impl<R: Reader> Screen<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self {
-            reader,
-            held: Vec::new(),
-            clear: 0,
-            taken: 0,
-            unjudged: false,
-            objection: None,
-            refused: Vec::new(),
-        }
+        Self { reader, held: Vec::new(), clear: 0, taken: 0, objection: None, refused: Vec::new() }
     }
 
     pub(super) fn reader(&mut self) -> &mut R {
@@ -111,58 +101,80 @@ impl<R: Reader> Screen<R> {
                 }
                 arrived(new.len());
                 let verdict = self.reader.judge(new);
-                if verdict.target.is_some() {
-                    self.held = new.to_vec();
-                    buf.set_filled(before);
-                    self.encode(verdict);
-                    continue;
-                }
                 self.objection = verdict.objection;
+                let (clear, rest) = new.split_at(verdict.clear);
+                let repairs = self.reader.repairs();
+                if !repairs.is_empty() {
+                    self.held = repaired(clear, &repairs);
+                    self.clear = self.held.len();
+                }
                 match self.objection {
-                    None => self.held.extend_from_slice(&new[verdict.clear..]),
+                    None => self.held.extend_from_slice(rest),
                     Some(objection) if objection.flaw == Flaw::Http2 => {
-                        self.refused = new[verdict.clear..].to_vec();
+                        self.refused = rest.to_vec();
                     }
                     Some(_) => {}
                 }
-                buf.set_filled(before + verdict.clear);
-                if verdict.clear > 0 {
+                let passed = if repairs.is_empty() { clear.len() } else { 0 };
+                buf.set_filled(before + passed);
+                if passed > 0 {
                     return Poll::Ready(Ok(Brought::Bytes));
                 }
-            } else {
-                if !std::mem::take(&mut self.unjudged) {
-                    self.held.reserve(ROOM);
-                    let new = ready!(pin!(stream.read_buf(&mut self.held)).poll(cx))?;
-                    if new == 0 {
-                        self.give_up(Flaw::Unfinished);
-                        if self.objection.is_none() {
-                            return Poll::Ready(Ok(Brought::End));
-                        }
-                        continue;
-                    }
-                    arrived(new);
-                }
-                let verdict = self.reader.judge(&self.held);
-                if verdict.target.is_some() {
-                    self.encode(verdict);
-                    continue;
-                }
-                (self.clear, self.objection) = (verdict.clear, verdict.objection);
-                if self.objection.is_some() {
-                    self.refused = self.held.split_off(self.clear);
-                }
+            } else if ready!(self.poll_more(stream, cx, &mut arrived))? == Brought::End {
+                return Poll::Ready(Ok(Brought::End));
             }
         }
     }
 
-    /// Encodes the target in what is held, which is clear up to the end of its head.
-    fn encode(&mut self, verdict: Verdict) {
-        let Some(target) = verdict.target else { return };
-        let place = target.begin..target.end;
-        let spelt = encoded(&self.held[place.clone()]).into_owned();
-        self.clear = verdict.clear - place.len() + spelt.len();
-        self.held.splice(place, spelt);
-        self.unjudged = self.clear < self.held.len();
+    /// Reads ahead: what comes may go on with a later read.
+    pub(super) fn poll_ahead<T: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut T,
+        cx: &mut Context<'_>,
+        arrived: impl FnMut(usize),
+    ) -> Poll<io::Result<Brought>> {
+        match self.objection {
+            Some(objection) => Poll::Ready(Ok(Brought::Refused(objection))),
+            None => self.poll_more(stream, cx, arrived),
+        }
+    }
+
+    /// Reads into the buffer here.
+    fn poll_more<T: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut T,
+        cx: &mut Context<'_>,
+        mut arrived: impl FnMut(usize),
+    ) -> Poll<io::Result<Brought>> {
+        self.held.reserve(ROOM);
+        let new = ready!(pin!(stream.read_buf(&mut self.held)).poll(cx))?;
+        if new == 0 {
+            self.give_up(Flaw::Unfinished);
+        } else {
+            arrived(new);
+            let verdict = self.reader.judge(&self.held[self.clear..]);
+            self.objection = verdict.objection;
+            let end = self.clear + verdict.clear;
+            let repairs = self.reader.repairs();
+            if repairs.is_empty() {
+                self.clear = end;
+            } else {
+                let rest = self.held.split_off(end);
+                let clear = repaired(&self.held[self.clear..], &repairs);
+                self.held.truncate(self.clear);
+                self.held.extend_from_slice(&clear);
+                self.clear = self.held.len();
+                self.held.extend_from_slice(&rest);
+            }
+            if self.objection.is_some() {
+                self.refused = self.held.split_off(self.clear);
+            }
+        }
+        Poll::Ready(Ok(match self.objection {
+            Some(objection) => Brought::Refused(objection),
+            None if new == 0 => Brought::End,
+            None => Brought::Bytes,
+        }))
     }
 
     /// Lets go on what is clear. Says whether that was anything.

@@ -20,6 +20,7 @@ mod counted;
 mod failure;
 mod http1;
 mod http2;
+mod idle;
 mod open;
 mod progress;
 mod signal;
@@ -46,6 +47,7 @@ pub use content::{Content, ContentError};
 pub use failure::{Cause, Exposure, Failure, Provenance};
 use http1::{Http1Conn, SendOutcome};
 use http2::{Http2Conn, SendError};
+use idle::Idle;
 use progress::Outgoing;
 use signal::Signal;
 
@@ -83,7 +85,7 @@ pub struct Pool<B> {
     protocol: Cell<Option<Protocol>>,
     /// The upstream has asked for HTTP/1.1.
     requires_http1: Cell<bool>,
-    idle: RefCell<Vec<Http1Conn<B>>>,
+    idle: RefCell<Idle<B>>,
     /// The first one that takes requests gets them, so that the others are closed when they are not
     /// needed any more.
     shared: RefCell<Vec<Http2Conn>>,
@@ -230,7 +232,7 @@ impl<B: RequestContent> Pool<B> {
 
     /// Takes a connection back after a response has ended on it.
     fn put_back(self: &Rc<Self>, connection: Http1Conn<B>) {
-        connection.age().touch();
+        connection.rest();
         if connection.is_usable(&self.config) {
             self.idle.borrow_mut().push(connection);
             self.reap();

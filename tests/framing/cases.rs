@@ -2,6 +2,105 @@
 
 use fastrand::Rng;
 
+/// The answer to one request, or something like it.
+pub(crate) fn answer(rng: &mut Rng) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for _ in 0..[0, 0, 0, 0, 1, 2, 9][rng.usize(..7)] {
+        let odd =
+            ["HTTP/1.1 100\r\n\r\n", "HTTP/1.1 101 Up\r\n\r\n", "HTTP/1.1 103 X\r\nY\r\n\r\n"];
+        let usual =
+            ["HTTP/1.1 103 Early\r\nLink: a\r\n\r\n", "HTTP/1.1 100 Continue\r\nX : 1\r\n\r\n"];
+        bytes.extend(latin(mostly(rng, &usual, &odd)));
+    }
+    let line = mostly(
+        rng,
+        &[
+            "HTTP/1.1 200 OK",
+            "HTTP/1.0 200 OK",
+            "HTTP/1.1 204 No Content",
+            "HTTP/1.1 304 X",
+            "HTTP/1.1 413 \u{e9}",
+        ],
+        &[
+            "HTTP/1.1 200",
+            "HTTP/1.1 20",
+            "HTTP/1.1  200 OK",
+            "HTTP/2 200 OK",
+            "http/1.1 200 OK",
+            "HTTP/1.1 099 X",
+            "H",
+            "",
+        ],
+    );
+    let mut head = format!("{line}\r\n");
+    for _ in 0..rng.usize(..3) {
+        head += &self::line(rng);
+    }
+    if rng.usize(..40) == 0 {
+        head += &"X : 1\r\n".repeat(rng.usize(7..14));
+    }
+    let space = |rng: &mut Rng| {
+        mostly(rng, &["", "", " ", "\t", " \t"], &["\x0b", "x", "\r", "\n"]).to_owned()
+    };
+    if rng.usize(..3) == 0 {
+        head += &format!("X-Note{}: yes\r\n", space(rng));
+    }
+    let framed = mostly(rng, &[""], &[" ", "\t"]).to_owned();
+    match rng.usize(..6) {
+        0 => {
+            bytes.extend(latin(&(head + "\r\n")));
+            bytes.extend(content(rng));
+        }
+        1..=3 => {
+            let content = content(rng);
+            let length = content.len();
+            let values = [
+                format!("{length}"),
+                format!("{length}, {length}"),
+                format!("{length}\t,{length} ,0{length}"),
+                format!("{length}\r\nContent-Length: {length}"),
+                format!("{length}\r\nX: 1\r\ncontent-length: {length},{length}"),
+            ];
+            let odd = [
+                format!("{length}, {}", length + 1),
+                format!("{length},"),
+                format!(",{length}"),
+                format!("{length};{length}"),
+                format!("{length}\r\nContent-Length: {}", length + 1),
+                format!("{length}\r\nTransfer-Encoding: chunked"),
+            ];
+            let of = if rng.usize(..8) == 0 { &odd[..] } else { &values[..] };
+            head += &format!("Content-Length{framed}: {}\r\n", of[rng.usize(..of.len())]);
+            bytes.extend(latin(&(head + "\r\n")));
+            bytes.extend(content);
+        }
+        _ => {
+            head += &format!("Transfer-Encoding{framed}: chunked\r\n");
+            bytes.extend(latin(&(head + "\r\n")));
+            for _ in 0..rng.usize(..3) {
+                let content = content(rng);
+                if content.is_empty() {
+                    continue;
+                }
+                let extension =
+                    mostly(rng, &["", "", ";a", ";a=b"], &["1", ";\n", " a"]).to_owned();
+                bytes.extend(latin(&format!("{:x}{}{extension}\r\n", content.len(), space(rng))));
+                bytes.extend(content);
+                bytes.extend(b"\r\n");
+            }
+            bytes.extend(latin(&format!("0{}\r\n", space(rng))));
+            if rng.usize(..4) == 0 {
+                bytes.extend(latin(&self::line(rng)));
+            }
+            bytes.extend(b"\r\n");
+        }
+    }
+    for _ in 0..[0, 0, 0, 1, 2][rng.usize(..5)] {
+        spoil(&mut bytes, rng);
+    }
+    bytes
+}
+
 /// A few requests; in half of the connections something is wrong with one.
 pub(crate) fn connection(rng: &mut Rng) -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..rng.usize(1..=3)).flat_map(|_| request(rng)).collect();

@@ -13,6 +13,7 @@
     reason = "a test that cannot go on has failed, and one that can may show its figures"
 )]
 
+mod answers;
 mod cases;
 mod reference;
 
@@ -28,7 +29,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use webwork_sidecar::net::framing::{Flaw, Limits, Reader, Requests, encoded};
+use webwork_sidecar::net::framing::{Flaw, Limits, Reader, Requests, repaired};
 
 use reference::{Message, Reading, Rest};
 
@@ -75,20 +76,12 @@ fn judged(bytes: &[u8], rng: &mut Rng) -> (Vec<u8>, Option<Flaw>) {
         let (piece, tail) = rest.split_at(rng.usize(1..=longest).min(rest.len()));
         rest = tail;
         window.extend_from_slice(piece);
-        loop {
-            let mut verdict = reader.judge(&window);
-            if let Some(target) = verdict.target {
-                let spelt = encoded(&window[target.begin..target.end]).into_owned();
-                verdict.clear = verdict.clear + spelt.len() - (target.end - target.begin);
-                window.splice(target.begin..target.end, spelt);
-            }
-            clear.extend(window.drain(..verdict.clear));
-            if let Some(objection) = verdict.objection {
-                return (clear, Some(objection.flaw));
-            }
-            if verdict.target.is_none() {
-                break;
-            }
+        let verdict = reader.judge(&window);
+        let repairs = reader.repairs();
+        let went: Vec<u8> = window.drain(..verdict.clear).collect();
+        clear.extend(repaired(&went, &repairs));
+        if let Some(objection) = verdict.objection {
+            return (clear, Some(objection.flaw));
         }
     }
     (clear, None)

@@ -1,7 +1,15 @@
-//! A strict parser of requests, written from RFC 9110 and RFC 9112 for this test alone: all bytes at
-//! once, one rule after the other, slow.
+//! A strict parser of requests and responses, written from RFC 9110 and RFC 9112 for this test alone: all bytes
+//! at once, one rule after the other, slow.
 
 use super::LIMITS;
+
+/// Whether a deviation that RFC 9112 gives one reading is read in that one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deviation {
+    Refused,
+    /// §5.1, §6.3 and §7.1.1, in responses.
+    Read,
+}
 
 /// A request, as far as two parsers must agree on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,16 +134,16 @@ fn message(input: &mut Input<'_>) -> Result<(Message, bool), No> {
         if line.is_empty() {
             break;
         }
-        fields.push(field(&line)?);
+        fields.push(field(&line, Deviation::Refused)?);
         demand(fields.len() <= LIMITS.fields)?;
-        framing(&fields)?;
+        framing(&fields, Deviation::Refused)?;
     }
-    framing(&fields)?;
     demand(input.at - begin + growth <= LIMITS.head)?;
-    let content = match framing(&fields)? {
+    let content = match framing(&fields, Deviation::Refused)? {
+        Framing::Unsaid => Vec::new(),
         Framing::Length(length) => input.exactly(length)?.to_vec(),
         Framing::Chunked if version == "HTTP/1.0" => return Err(No::Refused),
-        Framing::Chunked => chunks(input)?,
+        Framing::Chunked => chunks(input, Deviation::Refused)?,
     };
     let named = |name: &str| -> Vec<String> {
         let same = fields.iter().filter(|(known, _)| known == name);
@@ -148,23 +156,116 @@ fn message(input: &mut Input<'_>) -> Result<(Message, bool), No> {
     Ok((message, version == "HTTP/1.1" || stays))
 }
 
+/// A response, as far as two parsers must agree on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// In the order of their names; a length is a number.
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) content: Vec<u8>,
+}
+
+/// What a connection brings that was asked once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Brought {
+    Whole(Answer),
+    /// The same, and something else.
+    Surplus(Answer),
+    Incomplete,
+    Refused,
+}
+
+/// Reads the answer to one request; the connection ends behind the bytes.
+pub(crate) fn answer(bytes: &[u8], asked: &str) -> Brought {
+    let mut input = Input { bytes, at: 0 };
+    match answered(&mut input, asked) {
+        Ok(answer) if input.at == bytes.len() => Brought::Whole(answer),
+        Ok(answer) => Brought::Surplus(answer),
+        Err(No::Incomplete) => Brought::Incomplete,
+        Err(No::Refused) => Brought::Refused,
+    }
+}
+
+fn answered(input: &mut Input<'_>, asked: &str) -> Result<Answer, No> {
+    let mut interim = 0;
+    loop {
+        let begin = input.at;
+        let left = |input: &Input<'_>| LIMITS.head - (input.at - begin);
+        match input.bytes.get(begin) {
+            None => return Err(No::Incomplete),
+            Some(first) => demand(*first == b'H')?,
+        }
+        let (version, status) = status_line(&text(input.line(left(input))?))?;
+        let mut fields = Vec::new();
+        loop {
+            let line = text(input.line(left(input))?);
+            if line.is_empty() {
+                break;
+            }
+            fields.push(field(&line, Deviation::Read)?);
+            demand(fields.len() <= LIMITS.fields)?;
+            framing(&fields, Deviation::Read)?;
+        }
+        let framing = framing(&fields, Deviation::Read)?;
+        demand(version == "HTTP/1.1" || !matches!(framing, Framing::Chunked))?;
+        demand(status != 101)?;
+        if status < 200 {
+            interim += 1;
+            demand(interim <= 8)?;
+            continue;
+        }
+        if let Framing::Length(length) = framing {
+            fields.retain(|(name, _)| name != "content-length");
+            fields.push(("content-length".to_owned(), length.to_string()));
+        }
+        fields.sort();
+        let content = match framing {
+            _ if asked == "HEAD" || status == 204 || status == 304 => Vec::new(),
+            Framing::Unsaid => {
+                let rest = input.bytes[input.at..].to_vec();
+                input.at = input.bytes.len();
+                rest
+            }
+            Framing::Length(length) => input.exactly(length)?.to_vec(),
+            Framing::Chunked => chunks(input, Deviation::Read)?,
+        };
+        return Ok(Answer { status, fields, content });
+    }
+}
+
+/// `status-line = HTTP-version SP status-code SP [ reason-phrase ]`; the last space may be missing.
+fn status_line(line: &str) -> Result<(&'static str, u16), No> {
+    let version = ["HTTP/1.1", "HTTP/1.0"].into_iter().find(|version| line.starts_with(version));
+    let version = version.ok_or(No::Refused)?;
+    let rest = line[8..].strip_prefix(' ').ok_or(No::Refused)?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    demand(digits.len() == 3 && !digits.starts_with('0'))?;
+    demand(rest.len() == 3 || rest[3..].starts_with(' '))?;
+    Ok((version, digits.parse().unwrap()))
+}
+
 enum Framing {
+    Unsaid,
     Length(u64),
     Chunked,
 }
 
 /// RFC 9112 §6.3, without its leniency.
-fn framing(fields: &[(String, String)]) -> Result<Framing, No> {
+fn framing(fields: &[(String, String)], deviation: Deviation) -> Result<Framing, No> {
     let named = |name: &str| -> Vec<&str> {
         let same = fields.iter().filter(|(known, _)| known == name);
         same.map(|(_, value)| value.as_str()).collect()
     };
     match (&named("content-length")[..], &named("transfer-encoding")[..]) {
-        ([], []) => Ok(Framing::Length(0)),
-        ([length], []) => {
-            demand((1..=19).contains(&length.len()))?;
-            demand(length.chars().all(|c| c.is_ascii_digit()))?;
-            Ok(Framing::Length(length.parse().unwrap()))
+        ([], []) => Ok(Framing::Unsaid),
+        ([length], []) if deviation == Deviation::Refused => Ok(Framing::Length(number(length)?)),
+        (lengths @ [_, ..], []) if deviation == Deviation::Read => {
+            let all: Vec<_> = lengths.iter().flat_map(|length| length.split(',')).collect();
+            let all: Vec<_> =
+                all.iter().map(|length| number(length.trim_matches([' ', '\t']))).collect();
+            let all = all.into_iter().collect::<Result<Vec<_>, _>>()?;
+            demand(all.iter().all(|length| *length == all[0]))?;
+            Ok(Framing::Length(all[0]))
         }
         ([], [coding]) => {
             demand(coding.eq_ignore_ascii_case("chunked"))?;
@@ -174,8 +275,14 @@ fn framing(fields: &[(String, String)]) -> Result<Framing, No> {
     }
 }
 
+fn number(digits: &str) -> Result<u64, No> {
+    demand((1..=19).contains(&digits.len()))?;
+    demand(digits.chars().all(|c| c.is_ascii_digit()))?;
+    Ok(digits.parse().unwrap())
+}
+
 /// `chunked-body = *chunk last-chunk trailer-section CRLF`
-fn chunks(input: &mut Input<'_>) -> Result<Vec<u8>, No> {
+fn chunks(input: &mut Input<'_>, deviation: Deviation) -> Result<Vec<u8>, No> {
     let mut content = Vec::new();
     let mut room = 4 << 10;
     loop {
@@ -186,10 +293,13 @@ fn chunks(input: &mut Input<'_>) -> Result<Vec<u8>, No> {
         }
         demand((1..=16).contains(&digits.len()))?;
         let after = &rest[digits.len()..];
-        if after.starts_with(';') {
+        let is_padded = deviation == Deviation::Read && after.starts_with([' ', '\t']);
+        if after.starts_with(';') || is_padded {
             let line = text(input.line(digits.len() + room)?);
             let extension = &line[digits.len()..];
             demand(!extension.chars().any(control))?;
+            let behind = extension.trim_start_matches([' ', '\t']);
+            demand(behind.is_empty() || behind.starts_with(';'))?;
             room -= line.chars().count() - digits.len() + 2;
         } else if after.is_empty() || after == "\r" {
             return Err(No::Incomplete);
@@ -215,17 +325,22 @@ fn chunks(input: &mut Input<'_>) -> Result<Vec<u8>, No> {
         if line.is_empty() {
             break;
         }
-        trailers.push(field(&line)?);
+        trailers.push(field(&line, Deviation::Refused)?);
         demand(trailers.len() <= 10)?;
         // What would frame a message is held to the rules of a head, wherever it stands.
-        framing(&trailers)?;
+        framing(&trailers, Deviation::Refused)?;
     }
     Ok(content)
 }
 
 /// `field-line = field-name ":" OWS field-value OWS`
-fn field(line: &str) -> Result<(String, String), No> {
-    let (name, value) = line.split_once(':').ok_or(No::Refused)?;
+fn field(line: &str, deviation: Deviation) -> Result<(String, String), No> {
+    let (mut name, value) = line.split_once(':').ok_or(No::Refused)?;
+    if deviation == Deviation::Read && name.ends_with([' ', '\t']) {
+        name = name.trim_end_matches([' ', '\t']);
+        let frames = ["connection", "content-length", "transfer-encoding"];
+        demand(!frames.contains(&name.to_ascii_lowercase().as_str()))?;
+    }
     demand(token(name) && !value.chars().any(control))?;
     Ok((name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned()))
 }

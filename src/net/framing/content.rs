@@ -1,5 +1,6 @@
 //! Content: where it ends.
 
+use super::Grammar;
 use super::fields::{Fields, Framing, Lines, line_end};
 use super::flaw::Flaw;
 
@@ -14,8 +15,9 @@ pub(super) enum Content {
 }
 
 /// RFC 9112 §7.1.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Chunks {
+    grammar: Grammar,
     element: Element,
     /// Bytes of extensions so far.
     extensions: usize,
@@ -43,11 +45,11 @@ pub(super) enum Progress {
 
 impl Content {
     /// None if there is none.
-    pub(super) fn of(framing: Framing) -> Option<Self> {
+    pub(super) fn of(framing: Framing, grammar: Grammar) -> Option<Self> {
         match framing {
             Framing::Unsaid | Framing::Length(0) => None,
             Framing::Length(length) => Some(Self::Length(length)),
-            Framing::Chunked => Some(Self::Chunked(Chunks::default())),
+            Framing::Chunked => Some(Self::Chunked(Chunks::new(grammar))),
         }
     }
 
@@ -69,6 +71,10 @@ impl Content {
 }
 
 impl Chunks {
+    fn new(grammar: Grammar) -> Self {
+        Self { grammar, element: Element::Size, extensions: 0 }
+    }
+
     fn read(&mut self, window: &[u8]) -> Result<Progress, (Flaw, usize)> {
         let mut clear = 0;
         loop {
@@ -114,7 +120,8 @@ impl Chunks {
 
     /// Reads the line with the size. RFC 9112 §7.1.1: extensions are ignored; they go no further, because
     /// hyper chunks content anew. Parsers have disagreed about where one ends, so only one that all see
-    /// end at the same place is ignored.
+    /// end at the same place is ignored. Load balancers pad the size of a chunk with spaces, which are
+    /// ignored in responses alone: in a request, parsers have disagreed about them too.
     fn size(&mut self, rest: &[u8]) -> Result<Step, Flaw> {
         let digits = rest.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         if digits > MAX_DIGITS {
@@ -124,10 +131,15 @@ impl Chunks {
             _ if digits == 0 => return Err(Flaw::ChunkSize),
             [] | [b'\r'] => return Ok(Step::Incomplete),
             [b'\r', b'\n', ..] => digits + 2,
-            extension @ [b';', ..] => {
+            extension @ ([b';', ..] | [b' ' | b'\t', ..])
+                if extension[0] == b';' || self.grammar == Grammar::Lenient =>
+            {
                 let room = MAX_EXTENSIONS - self.extensions;
                 let end = line_end(extension, 0, room).map_err(|_| Flaw::ChunkExtension)?;
                 let Some(end) = end else { return Ok(Step::Incomplete) };
+                if !matches!(extension[..end].trim_ascii_start(), [] | [b';', ..]) {
+                    return Err(Flaw::ChunkSize);
+                }
                 self.extensions += end + 2;
                 digits + end + 2
             }
@@ -166,7 +178,8 @@ fn trailers(lines: &mut Lines, fields: &mut Fields, rest: &[u8]) -> Result<Step,
         if line.is_empty() {
             return Ok(Step::Complete(lines.end()));
         }
-        fields.read(line, MAX_TRAILER_FIELDS)?;
+        // hyper reads no trailer with a space before its colon.
+        fields.read(line, MAX_TRAILER_FIELDS, Grammar::Strict)?;
     }
     Ok(Step::Incomplete)
 }

@@ -1,5 +1,6 @@
 //! Lines of fields, and what they say about the end of the message.
 
+use super::Grammar;
 use super::flaw::Flaw;
 
 /// The lines of a section as they become complete. The places are counted from its beginning, so that a
@@ -64,11 +65,12 @@ pub(super) enum Framing {
 pub(super) struct Fields {
     count: usize,
     framing: Framing,
+    deviates: bool,
 }
 
 impl Fields {
     /// Takes in a line that is not empty.
-    pub(super) fn read(&mut self, line: &[u8], most: usize) -> Result<(), Flaw> {
+    pub(super) fn read(&mut self, line: &[u8], most: usize, grammar: Grammar) -> Result<(), Flaw> {
         if matches!(line, [b' ' | b'\t', ..]) {
             return Err(Flaw::Folded);
         }
@@ -77,29 +79,77 @@ impl Fields {
             return Err(Flaw::TooManyFields);
         }
         let end = line.iter().position(|byte| !is_token(*byte)).ok_or(Flaw::FieldName)?;
-        if end == 0 || line[end] != b':' {
+        if end == 0 {
             return Err(Flaw::FieldName);
         }
-        let (name, value) = (&line[..end], &line[end + 1..]);
+        let name = &line[..end];
+        let colon = match line[end] {
+            b':' => end,
+            b' ' | b'\t' if grammar == Grammar::Lenient => self.after_space(line, end)?,
+            _ => return Err(Flaw::FieldName),
+        };
+        let value = &line[colon + 1..];
         // Two names matter, and no other has their lengths often.
         match name.len() {
-            14 if name.eq_ignore_ascii_case(b"content-length") => self.measure(value.trim_ascii()),
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                self.measure(value.trim_ascii(), grammar)
+            }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.code(value.trim_ascii()),
             _ => Ok(()),
         }
+    }
+
+    /// Where the colon is behind the space after a name. RFC 9112 §5.1: "A proxy MUST remove any such
+    /// whitespace from a response message before forwarding the message downstream." Not where the field
+    /// says where the message or its connection ends: servers and caches have disagreed whether it does.
+    fn after_space(&mut self, line: &[u8], end: usize) -> Result<usize, Flaw> {
+        let space = line[end..].iter().take_while(|byte| matches!(**byte, b' ' | b'\t')).count();
+        let colon = end + space;
+        if line.get(colon) != Some(&b':') || is_framing(&line[..end]) {
+            return Err(Flaw::FieldName);
+        }
+        self.deviates = true;
+        Ok(colon)
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Whether one of them is not as it should be, though it has one reading.
+    pub(super) fn deviate(&self) -> bool {
+        self.deviates
     }
 
     pub(super) fn framing(&self) -> Framing {
         self.framing
     }
 
-    fn measure(&mut self, value: &[u8]) -> Result<(), Flaw> {
+    /// RFC 9112 §6.3: of a length that is said several times, with the same digits or in a list, a
+    /// recipient may make one.
+    fn measure(&mut self, value: &[u8], grammar: Grammar) -> Result<(), Flaw> {
+        let is_list = grammar == Grammar::Lenient && value.contains(&b',');
+        if is_list {
+            self.deviates = true;
+            return value.split(|byte| *byte == b',').try_for_each(|one| {
+                let length = number(one.trim_ascii()).ok_or(Flaw::Length)?;
+                self.frame(length, grammar)
+            });
+        }
         let length = number(value).ok_or(Flaw::Length)?;
-        self.framing = match self.framing {
-            Framing::Unsaid => Framing::Length(length),
+        self.frame(length, grammar)
+    }
+
+    fn frame(&mut self, length: u64, grammar: Grammar) -> Result<(), Flaw> {
+        match self.framing {
+            Framing::Unsaid => self.framing = Framing::Length(length),
+            Framing::Length(same) if same == length && grammar == Grammar::Lenient => {
+                self.deviates = true;
+            }
             Framing::Length(_) => return Err(Flaw::RepeatedLength),
             Framing::Chunked => return Err(Flaw::TwoFramings),
-        };
+        }
         Ok(())
     }
 
@@ -114,6 +164,12 @@ impl Fields {
         };
         Ok(())
     }
+}
+
+/// Whether a field of this name decides where its message or its connection ends.
+pub(super) fn is_framing(name: &[u8]) -> bool {
+    let names: [&[u8]; 3] = [b"connection", b"content-length", b"transfer-encoding"];
+    names.iter().any(|framing| name.eq_ignore_ascii_case(framing))
 }
 
 /// As many digits as always fit.

@@ -1,13 +1,16 @@
 //! Heads: a first line, fields, and the empty line.
 
-use super::Limits;
 use super::fields::{Fields, Framing, Lines};
 use super::flaw::Flaw;
+use super::{Grammar, Limits};
 
 /// The first line of one kind of message.
 pub(super) trait FirstLine: Copy {
     /// Most empty lines that may stand before it.
     const EMPTY_BEFORE: usize;
+
+    /// How strictly the fields behind it are read.
+    const GRAMMAR: Grammar;
 
     /// Takes it in.
     fn read(line: &[u8], limits: &Limits) -> Result<Self, Flaw>;
@@ -50,6 +53,10 @@ pub(super) struct Complete<L> {
     pub(super) framing: Framing,
     /// Its length in bytes.
     pub(super) length: usize,
+    /// How many fields it has.
+    pub(super) fields: usize,
+    /// Whether a field deviates from the grammar.
+    pub(super) deviates: bool,
 }
 
 impl<L> Default for Head<L> {
@@ -77,9 +84,15 @@ impl<L: FirstLine> Head<L> {
                     if framing == Framing::Chunked && first.version() == Version::Http10 {
                         return Err(Flaw::CodingInHttp10);
                     }
-                    return Ok(Some(Complete { first, framing, length: self.lines.end() }));
+                    return Ok(Some(Complete {
+                        first,
+                        framing,
+                        length: self.lines.end(),
+                        fields: self.fields.count(),
+                        deviates: self.fields.deviate(),
+                    }));
                 }
-                Some(_) => self.fields.read(line, limits.fields)?,
+                Some(_) => self.fields.read(line, limits.fields, L::GRAMMAR)?,
             }
         }
         Ok(None)

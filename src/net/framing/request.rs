@@ -6,14 +6,16 @@ use super::content::{Content, Progress};
 use super::fields::{is_plain, is_target, is_token};
 use super::flaw::Flaw;
 use super::head::{FirstLine, Head, Version};
-use super::target::{Span, encoded};
-use super::{Asked, Limits, Reader, Verdict};
+use super::repair::Repair;
+use super::target::encoded;
+use super::{Asked, Grammar, Limits, Reader, Verdict};
 
 /// Reads requests, one after the other.
 #[derive(Debug)]
 pub struct Requests {
     limits: Limits,
     state: State,
+    repairs: Vec<Repair>,
 }
 
 #[derive(Debug)]
@@ -27,7 +29,8 @@ impl Requests {
     pub fn new(limits: Limits) -> Self {
         // What `http` takes for a target; hyper's own answer to more would be none of ours.
         let target = limits.target.min(usize::from(u16::MAX) - 1);
-        Self { limits: Limits { target, ..limits }, state: State::Head(Head::default()) }
+        let (limits, state) = (Limits { target, ..limits }, State::Head(Head::default()));
+        Self { limits, state, repairs: Vec::new() }
     }
 
     /// What the request that is being read asks for, as far as it is known.
@@ -42,6 +45,7 @@ impl Requests {
 impl Reader for Requests {
     fn judge(&mut self, window: &[u8]) -> Verdict {
         let (mut clear, mut begin) = (0, None);
+        self.repairs.clear();
         loop {
             let rest = &window[clear..];
             match &mut self.state {
@@ -50,21 +54,21 @@ impl Reader for Requests {
                     match head.read(rest, &self.limits) {
                         Ok(None) => return Verdict::clear(clear),
                         Ok(Some(complete)) => {
-                            let odd = complete.first.odd;
-                            let growth = odd.map_or(0, |odd| odd.growth);
-                            if complete.length + growth > self.limits.head {
-                                return Verdict::flawed(Flaw::TooLarge, begin, clear);
+                            if let Some(odd) = complete.first.odd {
+                                if complete.length + odd.growth > self.limits.head {
+                                    return Verdict::flawed(Flaw::TooLarge, begin, clear);
+                                }
+                                // The empty line that may stand before a request.
+                                let before = if rest.starts_with(b"\r\n") { 2 } else { 0 };
+                                let place = before + odd.begin;
+                                let target = &rest[place..place + odd.length];
+                                self.repairs.push(Repair::of_target(target, clear + place));
                             }
-                            let before = if rest.starts_with(b"\r\n") { 2 } else { 0 };
-                            let target = odd.map(|odd| odd.span.moved(clear + before));
                             clear += complete.length;
-                            self.state = match Content::of(complete.framing) {
+                            self.state = match Content::of(complete.framing, Grammar::Strict) {
                                 Some(content) => State::Content(content),
                                 None => State::Head(Head::default()),
                             };
-                            if target.is_some() {
-                                return Verdict { target, ..Verdict::clear(clear) };
-                            }
                         }
                         Err(flaw) => return Verdict::flawed(flaw, begin, clear),
                     }
@@ -84,6 +88,10 @@ impl Reader for Requests {
     fn is_beginning(&self, rest: &[u8]) -> bool {
         matches!(self.state, State::Head(_)) && !matches!(rest, b"" | b"\r" | b"\r\n")
     }
+
+    fn repairs(&mut self) -> Vec<Repair> {
+        std::mem::take(&mut self.repairs)
+    }
 }
 
 /// What the first line says, beside what hyper reads out of it.
@@ -97,8 +105,9 @@ struct RequestLine {
 /// A target that hyper can hold only when it is percent-encoded.
 #[derive(Clone, Copy, Debug)]
 struct OddTarget {
-    /// Its place in the line.
-    span: Span,
+    /// Where it begins in the line.
+    begin: usize,
+    length: usize,
     /// How many bytes longer it becomes.
     growth: usize,
 }
@@ -107,19 +116,21 @@ impl OddTarget {
     /// Of a target that begins with a slash, `begin` bytes into its line; none if hyper holds it as it is. The
     /// limit counts for what goes on.
     fn of(target: &[u8], begin: usize, limits: &Limits) -> Result<Option<Self>, Flaw> {
-        let length = encoded(target).len();
-        if length > limits.target {
+        let encoded = encoded(target).len();
+        if encoded > limits.target {
             return Err(Flaw::TargetTooLong);
         }
-        let span = Span { begin, end: begin + target.len() };
-        let growth = length - target.len();
-        Ok((growth > 0).then_some(Self { span, growth }))
+        let length = target.len();
+        let growth = encoded - length;
+        Ok((growth > 0).then_some(Self { begin, length, growth }))
     }
 }
 
 impl FirstLine for RequestLine {
     /// RFC 9112 §2.2: a server SHOULD ignore at least one; old callers send it after content.
     const EMPTY_BEFORE: usize = 1;
+
+    const GRAMMAR: Grammar = Grammar::Strict;
 
     fn read(line: &[u8], limits: &Limits) -> Result<Self, Flaw> {
         let (method, rest) = parted(line, is_token, Flaw::Method)?;

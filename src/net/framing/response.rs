@@ -3,8 +3,9 @@
 use super::content::{Content, Progress};
 use super::fields::Framing;
 use super::flaw::Flaw;
-use super::head::{FirstLine, Head, Version};
-use super::{Asked, Limits, Reader, Verdict};
+use super::head::{Complete, FirstLine, Head, Version};
+use super::repair::{MOST_FIELDS, Repair, Surplus};
+use super::{Asked, Grammar, Limits, Reader, Verdict};
 
 /// Reads one response to each request, and nothing else.
 #[derive(Debug)]
@@ -13,6 +14,12 @@ pub struct Responses {
     state: State,
     asked: Asked,
     interim: usize,
+    /// The status of the last response; 0 before it.
+    status: u16,
+    /// Whether the response before may still have content to come, which it must not have.
+    may_be_late: bool,
+    repairs: Vec<Repair>,
+    surplus: Vec<Surplus>,
 }
 
 #[derive(Debug)]
@@ -26,14 +33,98 @@ enum State {
 impl Responses {
     /// At the beginning of a connection.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, state: State::Resting, asked: Asked::Other, interim: 0 }
+        Self {
+            limits,
+            state: State::Resting,
+            asked: Asked::Other,
+            interim: 0,
+            status: 0,
+            may_be_late: false,
+            repairs: Vec::new(),
+            surplus: Vec::new(),
+        }
     }
 
     /// A request begins to be written: from now on there may be an answer.
     pub fn expect(&mut self, asked: Asked) {
-        (self.asked, self.interim) = (asked, 0);
+        self.may_be_late = self.had_no_content();
+        (self.asked, self.interim, self.status) = (asked, 0, 0);
         if matches!(self.state, State::Resting) {
             self.state = State::Head(Head::default());
+        }
+    }
+
+    /// Whether the head of the response has gone on.
+    pub fn has_answered(&self) -> bool {
+        !matches!(self.state, State::Head(_))
+    }
+
+    /// Whether the whole response has gone on.
+    pub fn is_complete(&self) -> bool {
+        matches!(self.state, State::Resting)
+    }
+
+    /// Whether the last response had no content whatever its fields say. A server that sends content all
+    /// the same sends it now.
+    pub fn had_no_content(&self) -> bool {
+        self.status != 0 && is_without_content(self.asked, self.status)
+    }
+
+    /// Whether what was refused may belong to the response before: that had no content, and no status line
+    /// of the next one was read.
+    pub fn is_late(&self) -> bool {
+        self.may_be_late
+            && self.interim == 0
+            && matches!(&self.state, State::Head(head) if head.first().is_none())
+    }
+
+    /// Whether the content ends with its connection, by a reset as by an orderly close. A server that
+    /// refuses a request and closes with the rest of it unread cannot end the connection in another way:
+    /// its kernel sends the reset.
+    pub fn ends_with_reset(&self) -> bool {
+        self.ends_with_connection() && self.status >= 400
+    }
+
+    /// Whether the content ends with its connection, and a reset may have cut something off.
+    pub fn may_be_cut(&self) -> bool {
+        self.ends_with_connection() && self.status < 400
+    }
+
+    /// The connection has ended, and with it the content whose end that is.
+    pub fn end(&mut self) {
+        if self.ends_with_connection() {
+            self.state = State::Resting;
+        }
+    }
+
+    fn ends_with_connection(&self) -> bool {
+        matches!(self.state, State::Content(Content::UntilClose))
+    }
+
+    /// The fields of the final head that did not go on with it.
+    pub fn surplus(&mut self) -> Vec<Surplus> {
+        std::mem::take(&mut self.surplus)
+    }
+
+    /// Whether there are any.
+    pub fn has_surplus(&self) -> bool {
+        !self.surplus.is_empty()
+    }
+
+    /// Writes a head anew if it cannot go on as it is.
+    fn repair(&mut self, window: &[u8], begin: usize, complete: &Complete<StatusLine>) {
+        if !complete.deviates && complete.fields <= MOST_FIELDS {
+            return;
+        }
+        let length = match complete.framing {
+            Framing::Length(length) => Some(length),
+            Framing::Unsaid | Framing::Chunked => None,
+        };
+        let head = &window[begin..begin + complete.length];
+        let (repair, surplus) = Repair::of(head, begin, length);
+        self.repairs.push(repair);
+        if complete.first.status >= 200 {
+            self.surplus = surplus;
         }
     }
 
@@ -46,12 +137,24 @@ impl Responses {
                 self.interim += 1;
                 Ok(State::Head(Head::default()))
             }
-            204 | 304 => Ok(State::Resting),
-            _ if self.asked == Asked::Head => Ok(State::Resting),
-            _ if framing == Framing::Unsaid => Ok(State::Content(Content::UntilClose)),
-            _ => Ok(Content::of(framing).map_or(State::Resting, State::Content)),
+            _ => {
+                self.status = status;
+                if is_without_content(self.asked, status) {
+                    Ok(State::Resting)
+                } else if framing == Framing::Unsaid {
+                    Ok(State::Content(Content::UntilClose))
+                } else {
+                    let content = Content::of(framing, Grammar::Lenient);
+                    Ok(content.map_or(State::Resting, State::Content))
+                }
+            }
         }
     }
+}
+
+/// RFC 9112 §6.3: whatever its fields say.
+fn is_without_content(asked: Asked, status: u16) -> bool {
+    asked == Asked::Head || matches!(status, 204 | 304)
 }
 
 /// Most interim answers to one request. One `100 Continue` and a few `103 Early Hints` are usual.
@@ -60,6 +163,7 @@ const MAX_INTERIM: usize = 8;
 impl Reader for Responses {
     fn judge(&mut self, window: &[u8]) -> Verdict {
         let (mut clear, mut begin) = (0, None);
+        self.repairs.clear();
         loop {
             let rest = &window[clear..];
             match &mut self.state {
@@ -71,13 +175,14 @@ impl Reader for Responses {
                         Ok(None) => return Verdict::clear(clear),
                         Ok(Some(complete)) => self
                             .after(complete.first.status, complete.framing)
-                            .map(|state| (state, complete.length)),
+                            .map(|state| (state, complete)),
                         Err(flaw) => Err(flaw),
                     };
                     match read {
-                        Ok((state, length)) => {
+                        Ok((state, complete)) => {
+                            self.repair(window, clear, &complete);
                             self.state = state;
-                            clear += length;
+                            clear += complete.length;
                         }
                         Err(flaw) => return Verdict::flawed(flaw, begin, clear),
                     }
@@ -97,6 +202,10 @@ impl Reader for Responses {
     fn is_beginning(&self, rest: &[u8]) -> bool {
         matches!(self.state, State::Head(_)) && !rest.is_empty()
     }
+
+    fn repairs(&mut self) -> Vec<Repair> {
+        std::mem::take(&mut self.repairs)
+    }
 }
 
 /// RFC 9112 §4.
@@ -108,6 +217,8 @@ struct StatusLine {
 
 impl FirstLine for StatusLine {
     const EMPTY_BEFORE: usize = 0;
+
+    const GRAMMAR: Grammar = Grammar::Lenient;
 
     /// The space before a reason that is not there is missing often enough to be forgiven.
     fn read(line: &[u8], _: &Limits) -> Result<Self, Flaw> {

@@ -7,25 +7,9 @@
 
 use std::borrow::Cow;
 
-/// A place in a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// The first byte.
-    pub begin: usize,
-    /// The byte after the last one.
-    pub end: usize,
-}
-
-impl Span {
-    /// The same bytes in a window that begins `by` bytes earlier.
-    pub(super) fn moved(self, by: usize) -> Self {
-        Self { begin: self.begin + by, end: self.end + by }
-    }
-}
-
 /// The target, which begins with a slash, with every byte percent-encoded that `Uri` cannot hold. Nothing else
 /// of it changes.
-pub fn encoded(target: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn encoded(target: &[u8]) -> Cow<'_, [u8]> {
     let path = target.iter().position(|byte| *byte == b'?').unwrap_or(target.len());
     let fits = |at: usize, byte: u8| match byte {
         b'<' | b'>' => false,

@@ -61,9 +61,7 @@ impl<B: RequestContent> Pool<B> {
                 }
                 Shared::None => {}
             }
-            if freshness != Freshness::New
-                && let Some(connection) = self.idle_http1()
-            {
+            if let Some(connection) = self.idle_http1(freshness) {
                 return Ok(Checkout::Http1(connection));
             }
             if self.protocol.get() == Some(Protocol::Http1) {
@@ -135,9 +133,9 @@ impl<B: RequestContent> Pool<B> {
     }
 
     /// The HTTP/1.1 connection used last, if it is young and alive.
-    fn idle_http1(&self) -> Option<Http1Conn<B>> {
+    fn idle_http1(&self, freshness: Freshness) -> Option<Http1Conn<B>> {
         loop {
-            let connection = self.idle.borrow_mut().pop()?;
+            let connection = self.idle.borrow_mut().pop(freshness)?;
             if connection.is_usable(&self.config) {
                 return Some(connection);
             }

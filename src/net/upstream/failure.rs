@@ -94,6 +94,12 @@ impl Failure {
         Self::new(Cause::Timeout, provenance, Exposure::Unanswered)
     }
 
+    /// An idle connection over which content of the response before came late, in place of a response.
+    pub(super) fn late() -> Self {
+        let cause = Cause::Closed("content of the response before came late".to_owned());
+        Self::new(cause, Provenance::Reused, Exposure::Unanswered)
+    }
+
     /// No connection took the request in time.
     pub(super) fn no_capacity() -> Self {
         Self::new(Cause::Timeout, Provenance::New, Exposure::Unprocessed)

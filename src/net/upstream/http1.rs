@@ -47,6 +47,17 @@ impl<B> Http1Conn<B> {
         self.is_ready() && !self.age.is_stale(config) && !self.age.is_old(config)
     }
 
+    /// Returns true if content may come late that belongs to the last response, which must not have any.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.traffic.is_suspect()
+    }
+
+    /// Notes that the last exchange is over.
+    pub(super) fn rest(&self) {
+        self.age.touch();
+        self.traffic.rest();
+    }
+
     /// Waits for the end of the last exchange. Returns false if the connection closes instead.
     pub(super) async fn ready(&mut self) -> bool {
         self.sender.ready().await.is_ok()
@@ -78,6 +89,7 @@ impl<B: RequestContent> Http1Conn<B> {
             // Dropping the sender closes the connection: a late answer must not meet the next request.
             Err(_) => return Err(Failure::timeout(provenance)),
             Ok(Ok(response)) => response,
+            Ok(Err(_)) if self.traffic.is_late() => return Err(Failure::late()),
             Ok(Err(error)) => {
                 let after = self.traffic.now();
                 let exposure = if after.read > before.read {
@@ -90,7 +102,10 @@ impl<B: RequestContent> Http1Conn<B> {
                 return not_sent(error, provenance, exposure);
             }
         };
-        let (head, incoming) = response.into_parts();
+        let (mut head, incoming) = response.into_parts();
+        for (name, value) in self.traffic.surplus() {
+            head.headers.append(name, value);
+        }
         let content = Content::http1(incoming, pool, self, provenance);
         Ok(SendOutcome::Answered(Response::from_parts(head, content)))
     }
@@ -109,6 +124,12 @@ impl<B: RequestContent> Http1Conn<B> {
                 }
             });
         }
+    }
+}
+
+impl<B> Drop for Http1Conn<B> {
+    fn drop(&mut self) {
+        self.traffic.give_up();
     }
 }
 

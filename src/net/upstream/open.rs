@@ -82,7 +82,7 @@ impl<B: RequestContent> Pool<B> {
 }
 
 /// What the head of a response may cost over HTTP/1.1. It has no target.
-const RESPONSE_LIMITS: Limits = Limits { head: MAX_RESPONSE_HEAD, fields: 100, target: 0 };
+const RESPONSE_LIMITS: Limits = Limits { head: MAX_RESPONSE_HEAD, fields: 256, target: 0 };
 
 /// Bytes buffered for each HTTP/1.1 connection and direction.
 const BUFFER: usize = 64 << 10;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use http::{Response, StatusCode, Version};
+use http::{HeaderMap, Response, StatusCode, Version};
 use tokio::sync::watch;
 
 use super::super::support::{Certificate, Proxy, Upstream, Wire, full, soon};
@@ -46,9 +46,12 @@ async fn is_refused(answer: impl Into<String>) {
 #[tokio::test]
 async fn two_framings_are_none() {
     for fields in [
-        "Content-Length: 2\r\nContent-Length: 2",
         "Content-Length: 2\r\nContent-Length: 3",
-        "Content-Length: 2, 2",
+        "Content-Length: 2, 3",
+        "Content-Length: 2,",
+        "Content-Length: 2, +2",
+        "Content-Length : 2",
+        "Content-Length: 2, 2\r\nTransfer-Encoding: chunked",
         "Content-Length: +2",
         "Content-Length: x",
         "Content-Length:",
@@ -62,6 +65,7 @@ async fn two_framings_are_none() {
         "Transfer-Encoding: identity",
         "Transfer-Encoding: \x0bchunked",
         "Transfer-Encoding : chunked",
+        "Content-Length: 2\r\nConnection : close",
     ] {
         is_refused(format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\nok")).await;
     }
@@ -75,7 +79,7 @@ async fn heads_have_one_form() {
         "HTTP/1.1 200 OK\r\nContent-Length: 2\n\r\nok",
         "HTTP/1.1 200 OK\r\nX: 1\r\n folded\r\nContent-Length: 2\r\n\r\nok",
         "HTTP/1.1 200 OK\r\n X: 1\r\nContent-Length: 2\r\n\r\nok",
-        "HTTP/1.1 200 OK\r\nX : 1\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\nX Y: 1\r\nContent-Length: 2\r\n\r\nok",
         "HTTP/1.1 200 OK\r\n: 1\r\nContent-Length: 2\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nX\r\nContent-Length: 2\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 2\r\n\r\nok",
@@ -104,7 +108,7 @@ async fn heads_have_one_form() {
 async fn heads_have_limits() {
     is_refused(format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(64 << 10))).await;
     is_refused(format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(64 << 10))).await;
-    is_refused(format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: 1\r\n".repeat(101))).await;
+    is_refused(format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: 1\r\n".repeat(257))).await;
     is_refused(format!("{}{OK}", "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n".repeat(9))).await;
     is_refused(
         format!("HTTP/1.1 100 Continue\r\n\r\n{OK}").repeat(1_000).replace("200 OK", "100 OK"),
@@ -122,13 +126,93 @@ async fn a_switch_of_protocols_is_no_answer() {
 async fn a_flawed_chunk_at_hand_takes_the_head_along() {
     for chunks in [
         "zz\r\nok\r\n0\r\n\r\n",
-        "2 \r\nok",
+        "2 2\r\nok",
+        " 2\r\nok",
         "-2\r\nok",
         "2\nok",
         "2\r\nokay",
         "0\r\nX : 1\r\n\r\n",
     ] {
         is_refused(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}")).await;
+    }
+}
+
+/// The answer as it arrives, on a connection that is used again.
+async fn passes(answer: impl Into<String>) -> (HeaderMap, String) {
+    let upstream = first_says(answer.into()).await;
+    let proxy = Proxy::with(&upstream);
+    let mut caller = proxy.caller().await;
+    caller.send(GET).await;
+    let reply = caller.reply().await;
+    assert_eq!(reply.status, 200);
+    caller.send(GET).await;
+    assert_eq!((caller.reply().await.status, upstream.connections()), (200, 1));
+    let text = reply.text().to_owned();
+    (reply.fields, text)
+}
+
+#[tokio::test]
+async fn a_length_that_is_said_twice_is_said_once() {
+    for fields in [
+        "Content-Length: 2\r\nContent-Length: 2",
+        "Content-Length: 2, 2",
+        "Content-Length: 2\t,2 , 2\r\nX: 1\r\nContent-Length: 02",
+    ] {
+        let (fields, text) = passes(format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\nok")).await;
+        let lengths: Vec<_> = fields.get_all("content-length").iter().collect();
+        assert_eq!(lengths, ["2"]);
+        assert_eq!(text, "ok");
+    }
+    let upstream = first_says("HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\n".to_owned()).await;
+    let proxy = Proxy::with(&upstream);
+    let mut caller = proxy.caller().await;
+    caller.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(caller.reply_to("HEAD").await.fields["content-length"], "2");
+}
+
+#[tokio::test]
+async fn the_space_before_a_colon_goes_no_further() {
+    for space in [" ", "\t", " \t  "] {
+        let head = format!("X-Note{space}: yes\r\nSet-Cookie{space}: a=b\r\nContent-Length: 2");
+        let (fields, text) = passes(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\nok")).await;
+        assert_eq!((fields["x-note"].as_bytes(), text.as_str()), (b"yes".as_slice(), "ok"));
+        // What is dropped is dropped however it is written.
+        assert!(!fields.contains_key("set-cookie"));
+    }
+}
+
+#[tokio::test]
+async fn the_space_behind_the_size_of_a_chunk_is_ignored() {
+    for chunks in
+        ["2 \r\nok\r\n0 \r\n\r\n", "2\t \r\nok\r\n0\t;x\r\n\r\n", "2 ; a=b\r\nok\r\n0\r\n\r\n"]
+    {
+        let (_, text) =
+            passes(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}")).await;
+        assert_eq!(text, "ok", "{chunks:?}");
+    }
+}
+
+#[tokio::test]
+async fn two_hundred_fields_pass() {
+    let fields: String = (0..200).map(|number| format!("X-{number}: {number}\r\n")).collect();
+    let head = format!("{fields}X-0: again\r\nContent-Length: 2");
+    let (fields, text) = passes(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\nok")).await;
+    for number in 1..200 {
+        assert_eq!(fields[format!("x-{number}")], number.to_string());
+    }
+    let twice: Vec<_> = fields.get_all("x-0").iter().collect();
+    assert_eq!(twice, ["0", "again"]);
+    assert_eq!(text, "ok");
+}
+
+#[tokio::test]
+async fn a_field_that_hyper_does_not_see_is_cleaned_as_any_other() {
+    let fields: String = (0..150).map(|number| format!("X-{number}: {number}\r\n")).collect();
+    let hidden = "Set-Cookie: a=b\r\nX-Token: token-1\r\nX-Hop: 1\r\nConnection: x-hop";
+    let head = format!("{fields}{hidden}\r\nContent-Length: 2");
+    let (fields, _) = passes(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\nok")).await;
+    for name in ["set-cookie", "x-token", "x-hop"] {
+        assert!(!fields.contains_key(name), "{name}");
     }
 }
 

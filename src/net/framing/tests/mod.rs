@@ -6,7 +6,7 @@ mod response;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::{Flaw, Limits, Objection, Passed, Reader, encoded};
+use super::{Flaw, Limits, Objection, Passed, Reader, repaired};
 
 const LIMITS: Limits = Limits { head: 1024, fields: 12, target: 64 };
 
@@ -29,21 +29,13 @@ fn fed(mut reader: impl Reader, pieces: &[&[u8]]) -> Outcome {
     let mut window = Vec::new();
     for piece in pieces {
         window.extend_from_slice(piece);
-        loop {
-            let mut verdict = reader.judge(&window);
-            if let Some(target) = verdict.target {
-                let spelt = encoded(&window[target.begin..target.end]).into_owned();
-                verdict.clear = verdict.clear + spelt.len() - (target.end - target.begin);
-                window.splice(target.begin..target.end, spelt);
-            }
-            outcome.clear.extend(window.drain(..verdict.clear));
-            outcome.objection = verdict.objection;
-            if outcome.objection.is_some() {
-                return outcome;
-            }
-            if verdict.target.is_none() {
-                break;
-            }
+        let verdict = reader.judge(&window);
+        let repairs = reader.repairs();
+        let went: Vec<u8> = window.drain(..verdict.clear).collect();
+        outcome.clear.extend(repaired(&went, &repairs));
+        outcome.objection = verdict.objection;
+        if outcome.objection.is_some() {
+            break;
         }
     }
     outcome
