@@ -10,6 +10,7 @@
 //! directory, addresses) before anything is sent or served. Order of the end: not ready, cores drain
 //! while the refresher finishes what is on the wire, and the admin listener goes last.
 
+mod capacity;
 mod control;
 mod doors;
 mod gates;
@@ -30,6 +31,7 @@ use crate::admin::{Facts, Sources};
 use crate::clock;
 use crate::config::{Config, Source};
 use crate::guard::{self, Pages};
+use crate::net::descriptors::TooFew;
 use crate::net::drain::{self, Drain, Drainer};
 use crate::net::listen::{Address, BindError, Listeners, Passed};
 use crate::net::serve::{Limit, Terms};
@@ -43,6 +45,7 @@ use crate::token::refresher::Refresher;
 use crate::token::setup::SetupError;
 use crate::token::sign_in::Desk;
 
+use capacity::Capacity;
 use control::{Admin, Control};
 use doors::{Doors, Exposed};
 use gates::{gates, status_page};
@@ -52,6 +55,9 @@ use sockets::SocketFiles;
 /// Why the sidecar cannot start. Nothing has been changed or sent.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The limit of open files is too low.
+    #[error(transparent)]
+    TooFew(#[from] TooFew),
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -82,6 +88,8 @@ pub struct App {
     refresher: Refresher,
     handle: Handle,
     meter: Meter,
+    capacity: Capacity,
+    limit: Limit,
 }
 
 /// A sidecar at work.
@@ -114,6 +122,7 @@ impl App {
     ///
     /// [`StartError`] says what to mend.
     pub fn adopt(config: Config, source: Source, passed: Passed) -> Result<Self, StartError> {
+        let capacity = Capacity::claim(&config, &passed)?;
         let trust = Trust::load(config.upstream.ca_file.as_deref())?;
         let upstream = config.upstream.dial(trust.clone());
         let (refresher, handle) = Refresher::new(config.token.clone(), trust.clone(), upstream)?;
@@ -121,7 +130,8 @@ impl App {
         let page = doors.admin.iter().find_map(|listeners| listeners.address.url());
         let refresher = refresher.with_page(page.filter(|_| opens_in_browser(&config.guard)));
         let meter = Meter::default();
-        Ok(Self { config, source, trust, doors, refresher, handle, meter })
+        let limit = Limit::new(&capacity.callers(&config.caller));
+        Ok(Self { config, source, trust, doors, refresher, handle, meter, capacity, limit })
     }
 
     /// The addresses that callers use, with the ports that the system chose.
@@ -161,7 +171,13 @@ impl App {
         let cores = self.cores(&drain, &pulses)?;
         let fixed = Fixed::of(&self.config);
         let control = Control {
-            admin: Admin::new(&self.config, &mut self.doors, &sources, admin_end)?,
+            admin: Admin::new(
+                &self.config,
+                &mut self.doors,
+                &sources,
+                self.capacity.division().side_door,
+                admin_end,
+            )?,
             last,
             history: sources.history.clone(),
             meter: self.meter,
@@ -235,13 +251,13 @@ impl App {
 
     /// One core for each CPU, each with a socket of every address.
     fn cores(&mut self, drain: &Drain, pulses: &Pulses) -> Result<Vec<Core>, StartError> {
-        let limit = Limit::new(&self.config.caller);
+        let upstream = self.capacity.upstream(&self.config.upstream);
         let status_page = status_page(&self.doors.admin);
         let mut cores = Vec::new();
         for number in 0..self.doors.proxy.first().map_or(0, |listeners| listeners.sockets.len()) {
             let terms = Terms {
                 config: self.config.caller.clone(),
-                limit: limit.clone(),
+                limit: self.limit.clone(),
                 drain: drain.clone(),
                 counters: self.meter.core(),
             };
@@ -254,7 +270,7 @@ impl App {
                 )?,
                 terms,
                 proxy: self.config.proxy.clone(),
-                upstream: self.config.upstream.clone(),
+                upstream: upstream.clone(),
                 trust: self.trust.clone(),
                 current: self.handle.current.clone(),
                 pulse: pulses.of(format!("core-{number}")),

@@ -15,7 +15,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::guard::{self, Pages};
 use crate::net::drain::{Drain, Drainer};
-use crate::net::serve::{self, Content, Limit, Terms, serve_pages};
+use crate::net::serve::{Content, Limit, Terms, serve_pages};
 use crate::proxy::core::Gate;
 use crate::telemetry::Meter;
 use crate::telemetry::history::History;
@@ -81,6 +81,7 @@ impl Admin {
         config: &Config,
         listeners: &mut Doors,
         sources: &Sources,
+        connections: usize,
         drain: Drain,
     ) -> Result<Self, StartError> {
         let rules = guard::Config {
@@ -91,10 +92,9 @@ impl Admin {
             callback: sources.sign_ins.callback(),
             ..config.guard.clone()
         };
-        let caller = serve::Config { max_connections: ADMIN_CONNECTIONS, ..config.caller.clone() };
         let terms = Terms {
-            limit: Limit::new(&caller),
-            config: caller,
+            limit: Limit::of(connections, "admin"),
+            config: config.caller.clone(),
             drain,
             // Probes are no traffic: they are counted where nobody adds them up.
             counters: Meter::default().core(),
@@ -102,12 +102,12 @@ impl Admin {
         let guarded = gates(&rules, &mut listeners.admin, Pages::Own, None)?.into_iter();
         let guarded = guarded.map(|gate| (gate, admin::router(sources.clone()), terms.clone()));
         let open = [
-            (open_gate(&mut listeners.health), admin::health_router(sources.clone())),
-            (open_gate(&mut listeners.metrics), admin::metrics_router(sources.clone())),
+            ("health", open_gate(&mut listeners.health), admin::health_router(sources.clone())),
+            ("metrics", open_gate(&mut listeners.metrics), admin::metrics_router(sources.clone())),
         ];
-        let open = open.into_iter().filter_map(|(gate, router)| {
+        let open = open.into_iter().filter_map(|(name, gate, router)| {
             // A limit for each: a caller that fills it locks nobody out of the other listeners.
-            let own = Terms { limit: Limit::new(&terms.config), ..terms.clone() };
+            let own = Terms { limit: Limit::of(connections, name), ..terms.clone() };
             Some((gate?, router, own))
         });
         let doors = guarded.chain(open).collect();
@@ -148,6 +148,3 @@ async fn page(mut router: axum::Router, request: Request<Body>) -> Response<Body
 
 /// How long the admin listener may take to end: its answers come from memory.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
-
-/// Enough for probes, a scraper and a few people.
-const ADMIN_CONNECTIONS: usize = 64;

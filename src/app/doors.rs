@@ -2,12 +2,12 @@
 //! configuration names.
 
 use std::num::NonZero;
-use std::thread;
 
 use crate::config::{Chosen, Config, Listen};
 use crate::net::listen::{Address, BindError, Listeners, Passed, Permissions};
 
 use super::StartError;
+use super::capacity::cores;
 
 /// All listening sockets.
 #[derive(Debug)]
@@ -78,8 +78,4 @@ fn bind(
         }
     }
     Ok(bound)
-}
-
-fn cores() -> NonZero<usize> {
-    thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
 }

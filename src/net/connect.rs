@@ -3,20 +3,24 @@
 //!
 //! Whoever fails here has sent nothing: not one byte of a request leaves before TLS stands.
 
+mod stream;
+
 use std::fmt;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
+use super::descriptors::Slots;
 use super::origin::{Origin, Protection};
 use super::reach::reach;
 use super::tls::{Alpn, TlsFault, Trust};
 use super::tunnel::{OutboundProxy, ProxyFault, Route};
 use crate::answer::{Answer, Code};
+
+pub use stream::Stream;
 
 /// Where and how to connect.
 #[derive(Clone, Debug)]
@@ -31,6 +35,8 @@ pub struct Dial {
     pub connect_timeout: Duration,
     /// Longest time for the TLS handshake.
     pub tls_timeout: Duration,
+    /// The descriptors that its connections may have.
+    pub slots: Slots,
 }
 
 /// Why there is no connection. Nothing was sent.
@@ -85,6 +91,8 @@ pub enum ConnectError {
 /// What takes time on the way to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
+    /// A file descriptor: the other connections have all there are.
+    Descriptor,
     /// The addresses of a name.
     Name,
     /// A TCP connection.
@@ -96,6 +104,7 @@ pub enum Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Descriptor => "waiting for a free file descriptor",
             Self::Name => "name resolution",
             Self::Tcp => "TCP connection",
             Self::Tls => "TLS handshake",
@@ -125,9 +134,6 @@ impl From<&ConnectError> for Answer {
 #[derive(Debug)]
 pub struct Connection(Stream);
 
-/// What a connection is read from and written to: TLS, or plain TCP to this host.
-pub type Stream = Either<Box<TlsStream<TcpStream>>, TcpStream>;
-
 /// What is spoken on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -140,7 +146,7 @@ pub enum Protocol {
 impl Connection {
     /// What both sides agreed on.
     pub fn protocol(&self) -> Protocol {
-        match &self.0 {
+        match self.0.io() {
             Either::Left(tls) if tls.get_ref().1.alpn_protocol() == Some(b"h2") => Protocol::Http2,
             Either::Left(_) | Either::Right(_) => Protocol::Http1,
         }
@@ -148,7 +154,7 @@ impl Connection {
 
     /// What the other end has shown of itself, its own certificate first; nothing without TLS.
     pub fn certificates(&self) -> &[CertificateDer<'static>] {
-        match &self.0 {
+        match self.0.io() {
             Either::Left(tls) => tls.get_ref().1.peer_certificates().unwrap_or_default(),
             Either::Right(_) => &[],
         }
@@ -166,33 +172,37 @@ impl Connection {
 ///
 /// [`ConnectError`]; nothing was sent, so trying again is always safe.
 pub async fn connect(dial: &Dial, alpn: Alpn) -> Result<Connection, ConnectError> {
+    let Ok(slot) = timeout(dial.connect_timeout, dial.slots.take()).await else {
+        return Err(late(dial, Phase::Descriptor));
+    };
     let stream = match &dial.route {
         Route::Direct => {
-            reach(dial.origin.host(), dial.origin.port(), dial.connect_timeout).await?
+            let (host, port) = (dial.origin.host(), dial.origin.port());
+            reach(host, port, dial.connect_timeout, &dial.slots).await?
         }
         Route::Through(proxy) => led_through(proxy, dial).await?,
     };
     let Protection::Tls(name) = dial.origin.protection() else {
-        return Ok(Connection(Either::Right(stream)));
+        return Ok(Connection(Stream::new(Either::Right(stream), slot)));
     };
     let handshake = dial.trust.connector(alpn).connect(name.clone(), stream);
     match timeout(dial.tls_timeout, handshake).await {
-        Ok(Ok(stream)) => Ok(Connection(Either::Left(Box::new(stream)))),
+        Ok(Ok(stream)) => Ok(Connection(Stream::new(Either::Left(Box::new(stream)), slot))),
         Ok(Err(error)) => Err(ConnectError::Tls {
             host: dial.origin.host().to_owned(),
             fault: TlsFault::of(&error),
         }),
-        Err(_) => Err(ConnectError::Timeout {
-            host: dial.origin.host().to_owned(),
-            port: dial.origin.port(),
-            phase: Phase::Tls,
-        }),
+        Err(_) => Err(late(dial, Phase::Tls)),
     }
+}
+
+fn late(dial: &Dial, phase: Phase) -> ConnectError {
+    ConnectError::Timeout { host: dial.origin.host().to_owned(), port: dial.origin.port(), phase }
 }
 
 /// A tunnel to the origin. The proxy resolves the name; here only the proxy's own is looked up.
 async fn led_through(proxy: &OutboundProxy, dial: &Dial) -> Result<TcpStream, ConnectError> {
-    let stream = reach(proxy.host(), proxy.port(), dial.connect_timeout).await;
+    let stream = reach(proxy.host(), proxy.port(), dial.connect_timeout, &dial.slots).await;
     let tunnel = match stream {
         Ok(stream) => timeout(dial.connect_timeout, proxy.tunnel(stream, &dial.origin)).await,
         Err(error) => Ok(Err(ProxyFault::Unreachable(error.to_string()))),
@@ -215,6 +225,7 @@ mod tests {
             trust: Trust::load(None).unwrap(),
             connect_timeout: Duration::from_secs(5),
             tls_timeout: Duration::from_secs(5),
+            slots: Slots::default(),
         }
     }
 
@@ -251,6 +262,19 @@ mod tests {
         dial.tls_timeout = Duration::from_millis(50);
         let error = connect(&dial, Alpn::Http1).await.unwrap_err();
         assert!(matches!(error, ConnectError::Timeout { phase: Phase::Tls, .. }));
+    }
+
+    #[tokio::test]
+    async fn a_connection_has_its_slot_until_it_ends() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut dial = dial(&format!("http://{}", listener.local_addr().unwrap()));
+        dial.slots = Slots::new(1);
+        let first = connect(&dial, Alpn::Http1).await.unwrap();
+        dial.connect_timeout = Duration::from_millis(20);
+        let second = connect(&dial, Alpn::Http1).await;
+        assert!(matches!(second, Err(ConnectError::Timeout { phase: Phase::Descriptor, .. })));
+        drop(first.into_stream());
+        connect(&dial, Alpn::Http1).await.unwrap();
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Sockets: listening, serving, reaching the upstream, TLS, and ending all of it in order.
 
 pub mod connect;
+pub mod descriptors;
 pub mod drain;
 pub mod framing;
 pub mod listen;

@@ -13,19 +13,27 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connect::{ConnectError, Phase};
+use super::descriptors::Slots;
 
-/// Connects to a name or an address within `limit`.
+/// Connects to a name or an address within `limit`. The caller has a slot for the connection; what is
+/// open beside it meanwhile takes one of its own.
 pub(super) async fn reach(
     host: &str,
     port: u16,
     limit: Duration,
+    slots: &Slots,
 ) -> Result<TcpStream, ConnectError> {
     let deadline = Instant::now() + limit;
     let late = |phase| ConnectError::Timeout { host: host.to_owned(), port, phase };
-    let Ok(addresses) = timeout_at(deadline, resolve(host, port)).await else {
+    let lookup = async {
+        // The resolver opens files and sockets.
+        let _slot = slots.take().await;
+        resolve(host, port).await
+    };
+    let Ok(addresses) = timeout_at(deadline, lookup).await else {
         return Err(late(Phase::Name));
     };
-    let Ok(stream) = timeout_at(deadline, race(addresses?)).await else {
+    let Ok(stream) = timeout_at(deadline, race(addresses?, slots)).await else {
         return Err(late(Phase::Tcp));
     };
     // A request is one write; waiting to fill a segment only adds delay.
@@ -74,13 +82,20 @@ fn interleaved(found: impl Iterator<Item = SocketAddr>) -> VecDeque<SocketAddr> 
 const STAGGER: Duration = Duration::from_millis(250);
 
 /// The first address that answers. A refused one gives way to the next at once, a silent one after
-/// [`STAGGER`]; the losers are dropped.
-async fn race(mut waiting: VecDeque<SocketAddr>) -> io::Result<TcpStream> {
+/// [`STAGGER`] if there is a slot; the losers are dropped.
+async fn race(mut waiting: VecDeque<SocketAddr>, slots: &Slots) -> io::Result<TcpStream> {
     let mut attempts = JoinSet::new();
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     loop {
-        if let Some(address) = waiting.pop_front() {
-            attempts.spawn(TcpStream::connect(address));
+        // The first one has the connection's own slot.
+        let slot = if attempts.is_empty() { Some(None) } else { slots.try_take().map(Some) };
+        if let Some(slot) = slot
+            && let Some(address) = waiting.pop_front()
+        {
+            attempts.spawn(async move {
+                let _slot = slot;
+                TcpStream::connect(address).await
+            });
         }
         tokio::select! {
             attempt = attempts.join_next() => match attempt {
@@ -113,7 +128,9 @@ mod tests {
     async fn a_refusing_address_gives_way_to_the_next() {
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = race(VecDeque::from([closed, open.local_addr().unwrap()])).await.unwrap();
+        let stream = race(VecDeque::from([closed, open.local_addr().unwrap()]), &Slots::default())
+            .await
+            .unwrap();
         assert_eq!(stream.peer_addr().unwrap(), open.local_addr().unwrap());
     }
 
@@ -128,7 +145,9 @@ mod tests {
         // Its queue is full now, and Linux answers nobody else.
         let _first = std::net::TcpStream::connect(address).unwrap();
         let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = race(VecDeque::from([address, open.local_addr().unwrap()])).await.unwrap();
+        let stream = race(VecDeque::from([address, open.local_addr().unwrap()]), &Slots::default())
+            .await
+            .unwrap();
         assert_eq!(stream.peer_addr().unwrap(), open.local_addr().unwrap());
     }
 }

@@ -233,7 +233,8 @@ impl<B: RequestContent> Pool<B> {
     /// Takes a connection back after a response has ended on it.
     fn put_back(self: &Rc<Self>, connection: Http1Conn<B>) {
         connection.rest();
-        if connection.is_usable(&self.config) {
+        let has_room = self.idle.borrow().len() < self.config.max_idle;
+        if has_room && connection.is_usable(&self.config) {
             self.idle.borrow_mut().push(connection);
             self.reap();
         }

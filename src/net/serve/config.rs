@@ -1,9 +1,6 @@
-//! What callers may take: each of them, and all together.
+//! What callers may take.
 
-use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::net::framing::Limits;
 
@@ -47,21 +44,5 @@ impl Default for Config {
             max_target: 8 << 10,
             max_connections: 1024,
         }
-    }
-}
-
-/// How many connections there may be, shared by all cores.
-#[derive(Clone, Debug)]
-pub struct Limit(Arc<Semaphore>);
-
-impl Limit {
-    /// Room for [`Config::max_connections`].
-    pub fn new(config: &Config) -> Self {
-        Self(Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))))
-    }
-
-    /// A place for one connection, once there is one.
-    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.0).acquire_owned().await.ok()
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::net::connect::Dial;
+use crate::net::descriptors::Slots;
 use crate::net::origin::Origin;
 use crate::net::tls::Trust;
 use crate::net::tunnel::Route;
@@ -28,6 +29,10 @@ pub struct Config {
     /// A connection older than this gets no new request, so that address changes are followed.
     /// Default 10 min.
     pub max_age: Duration,
+    /// Unused HTTP/1.1 connections that each core may keep. Default: no limit.
+    pub max_idle: usize,
+    /// The descriptors that all connections may have. Default: no limit.
+    pub slots: Slots,
 }
 
 impl Config {
@@ -42,6 +47,8 @@ impl Config {
             response_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(20),
             max_age: Duration::from_secs(600),
+            max_idle: usize::MAX,
+            slots: Slots::default(),
         }
     }
 
@@ -53,6 +60,7 @@ impl Config {
             trust,
             connect_timeout: self.connect_timeout,
             tls_timeout: self.tls_timeout,
+            slots: self.slots.clone(),
         }
     }
 }

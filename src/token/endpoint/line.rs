@@ -125,6 +125,7 @@ mod tests {
     use url::Url;
 
     use super::*;
+    use crate::net::descriptors::Slots;
     use crate::net::origin::Origin;
     use crate::net::tls::Trust;
     use crate::net::tunnel::Route;
@@ -154,6 +155,7 @@ mod tests {
             trust: Trust::load(None).unwrap(),
             connect_timeout: Duration::from_secs(10),
             tls_timeout: Duration::from_secs(10),
+            slots: Slots::default(),
         };
         let request = Request::post("/").header("host", "a").body(Full::default()).unwrap();
         let limit = if end == End::Silence { NAP } else { Duration::from_secs(60) };

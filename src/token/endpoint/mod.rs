@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 
 use crate::clock;
 use crate::net::connect::{ConnectError, Dial};
+use crate::net::descriptors::Slots;
 use crate::net::origin::{InvalidOrigin, Origin};
 use crate::net::tls::Trust;
 use crate::scope::ScopeSet;
@@ -56,6 +57,8 @@ impl TokenEndpoint {
             trust,
             connect_timeout: limits.connect_timeout,
             tls_timeout: limits.connect_timeout,
+            // It never waits for callers.
+            slots: Slots::default(),
         };
         Ok(Self { registration, scope, limits, dial })
     }
