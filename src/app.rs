@@ -34,7 +34,7 @@ use crate::guard::{self, Pages};
 use crate::net::descriptors::TooFew;
 use crate::net::drain::{self, Drain, Drainer};
 use crate::net::listen::{Address, BindError, Listeners, Passed};
-use crate::net::serve::{Limit, Terms};
+use crate::net::serve::Terms;
 use crate::net::tls::{Trust, TrustError};
 use crate::proxy::core::Core;
 use crate::telemetry::Meter;
@@ -89,7 +89,6 @@ pub struct App {
     handle: Handle,
     meter: Meter,
     capacity: Capacity,
-    limit: Limit,
 }
 
 /// A sidecar at work.
@@ -130,8 +129,7 @@ impl App {
         let page = doors.admin.iter().find_map(|listeners| listeners.address.url());
         let refresher = refresher.with_page(page.filter(|_| opens_in_browser(&config.guard)));
         let meter = Meter::default();
-        let limit = Limit::new(&capacity.callers(&config.caller));
-        Ok(Self { config, source, trust, doors, refresher, handle, meter, capacity, limit })
+        Ok(Self { config, source, trust, doors, refresher, handle, meter, capacity })
     }
 
     /// The addresses that callers use, with the ports that the system chose.
@@ -175,7 +173,7 @@ impl App {
                 &self.config,
                 &mut self.doors,
                 &sources,
-                self.capacity.division().side_door,
+                self.capacity.side_door(),
                 admin_end,
             )?,
             last,
@@ -236,6 +234,7 @@ impl App {
             configuration,
             history: History::begin(clock::wall()),
             pulses: Pulses::default(),
+            capacity: self.capacity.shown().clone(),
             durations: Arc::clone(&self.handle.durations),
             orders: self.handle.orders.clone(),
             sign_ins: Arc::new(self.sign_ins()),
@@ -257,7 +256,7 @@ impl App {
         for number in 0..self.doors.proxy.first().map_or(0, |listeners| listeners.sockets.len()) {
             let terms = Terms {
                 config: self.config.caller.clone(),
-                limit: self.limit.clone(),
+                limit: self.capacity.shown().limit.clone(),
                 drain: drain.clone(),
                 counters: self.meter.core(),
             };

@@ -4,6 +4,7 @@
 //! anybody: an upstream that is down is no reason to restart every sidecar at once.
 
 mod asker;
+pub mod capacity;
 pub mod configuration;
 pub mod evidence;
 mod health;
@@ -41,6 +42,7 @@ use crate::token::status::Status;
 pub use status::{Facts, Report};
 pub use verdict::{Mood, Verdict};
 
+use capacity::Capacity;
 use configuration::Configuration;
 use order::Order as ProcessOrder;
 use sign_in::SignIns;
@@ -58,6 +60,8 @@ pub struct Sources {
     pub meter: Meter,
     /// The last hour.
     pub history: History,
+    /// What limits callers.
+    pub capacity: Capacity,
     /// How long exchanges took.
     pub durations: Arc<Histogram>,
     /// Signs of life of all loops.

@@ -8,6 +8,7 @@ use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::capacity::CapacityInfo;
 use super::configuration::Configuration;
 use super::evidence::{Evidence, Verification};
 use super::sign_in::SignInInfo;
@@ -58,6 +59,8 @@ pub struct Report {
     pub evidence: Evidence,
     /// What was counted since the start.
     pub traffic: Totals,
+    /// What limits callers, and how close they are to it.
+    pub capacity: CapacityInfo,
     /// The last hour, the oldest minute first.
     pub history: Vec<Minute>,
     /// What the API says of its rate limit, if it said anything.
@@ -101,6 +104,7 @@ impl Sources {
             token,
             evidence,
             traffic: Totals::from(tally),
+            capacity: self.capacity.info(),
             history: self.history.minutes(tally),
             rate_limit: self.meter.rate_limit(),
             configuration: self.configuration.borrow().clone(),

@@ -3,16 +3,22 @@
 use std::num::NonZero;
 use std::thread;
 
+use crate::admin::capacity::{Bound, Capacity as Shown};
 use crate::config::Config;
 use crate::net::descriptors::{self, Demand, Division, TooFew};
 use crate::net::listen::{Listeners, Passed};
-use crate::net::serve;
+use crate::net::memory::{self, Budget};
+use crate::net::serve::{self, Limit};
 use crate::net::upstream;
 
-/// Descriptors, divided.
-#[derive(Clone, Debug)]
+/// Descriptors and memory, divided.
+#[derive(Debug)]
 pub(super) struct Capacity {
     division: Division,
+    cores: usize,
+    memory: Budget,
+    /// For everybody who shows it.
+    shown: Shown,
 }
 
 impl Capacity {
@@ -32,26 +38,66 @@ impl Capacity {
                 demand.wanted()
             );
         }
-        Ok(Self { division })
+        let memory = budget(&config.caller);
+        let allowed = [
+            (demand.callers, Bound::Configuration),
+            (division.callers, Bound::OpenFiles),
+            (memory.connections(), Bound::Memory),
+        ];
+        let (callers, bound_by) =
+            allowed.into_iter().min_by_key(|(callers, _)| *callers).unwrap_or(allowed[0]);
+        if bound_by == Bound::Memory {
+            tracing::warn!(
+                memory = memory.limit(),
+                callers,
+                configured = demand.callers,
+                "the memory limit leaves room for fewer callers than caller.max_connections; further ones wait"
+            );
+        }
+        let shown = Shown {
+            limit: Limit::of(callers, "proxy").within(memory.clone()),
+            configured: demand.callers,
+            bound_by,
+            open_files: division.limit,
+        };
+        Ok(Self { division, cores: demand.cores, memory, shown })
     }
 
-    /// Descriptors, and who may have them.
-    pub(super) fn division(&self) -> &Division {
-        &self.division
+    /// What callers are limited by.
+    pub(super) fn shown(&self) -> &Shown {
+        &self.shown
     }
 
-    /// Limits of callers, lowered where the process has less than they allow.
-    pub(super) fn callers(&self, config: &serve::Config) -> serve::Config {
-        let max_connections = config.max_connections.min(self.division.callers);
-        serve::Config { max_connections, ..config.clone() }
+    /// Connections to each listener that is not for callers.
+    pub(super) fn side_door(&self) -> usize {
+        self.division.side_door
     }
 
     /// The upstream, within what the process has.
     pub(super) fn upstream(&self, config: &upstream::Config) -> upstream::Config {
         let slots = descriptors::Slots::new(self.division.upstream);
-        upstream::Config { max_idle: self.division.idle, slots, ..config.clone() }
+        let idle = self.division.idle.min(self.memory.idle_connections() / self.cores);
+        let memory = self.memory.clone();
+        upstream::Config { max_idle: idle, slots, memory, ..config.clone() }
     }
 }
+
+/// The memory for callers: what is configured, or what the limit of the process leaves.
+fn budget(config: &serve::Config) -> Budget {
+    let left = || {
+        let limit = memory::limit_of_process().and_then(|limit| usize::try_from(limit).ok());
+        limit.map(for_callers)
+    };
+    config.max_memory.or_else(left).map_or_else(Budget::default, Budget::new)
+}
+
+/// What a memory limit leaves to callers. The sidecar itself has 8 MiB, its log up to 2 MiB, and the
+/// allocator never fills its pages.
+fn for_callers(limit: usize) -> usize {
+    limit.saturating_sub(ITSELF).max(limit / 2)
+}
+
+const ITSELF: usize = 20 << 20;
 
 /// Threads that serve callers.
 pub(super) fn cores() -> NonZero<usize> {

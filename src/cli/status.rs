@@ -115,6 +115,17 @@ fn told(report: &Report, now: Timestamp) -> String {
             traffic.answers, traffic.errors, traffic.in_flight
         ),
     );
+    let capacity = &report.capacity;
+    line(
+        "callers",
+        format!("{} of {} connections", capacity.connections, capacity.max_connections),
+    );
+    if let Some(warning) = capacity.warning(now) {
+        line("limit", warning);
+    }
+    if capacity.dropped_log_lines > 0 {
+        line("log", format!("{} lines were lost", capacity.dropped_log_lines));
+    }
     if traffic.echoes > 0 {
         let what = "fields of responses had the token in them and were removed";
         line("echoes", format!("{} {what}; tell the operator of the upstream", traffic.echoes));

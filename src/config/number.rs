@@ -101,6 +101,24 @@ impl Kind for Size {
     }
 }
 
+/// A value that the sidecar finds by itself unless one is given.
+pub(super) struct Auto<K>(pub(super) K);
+
+impl<K: Kind> Kind for Auto<K> {
+    type Value = Option<K::Value>;
+
+    fn expected(&self) -> String {
+        format!("\"auto\" or {}", self.0.expected())
+    }
+
+    fn read(&self, raw: Raw<'_>) -> Result<Self::Value, Vec<Wrong>> {
+        match raw.text() {
+            Some("auto") => Ok(None),
+            _ => self.0.read(raw).map(Some),
+        }
+    }
+}
+
 fn shown_size(bytes: usize) -> String {
     match bytes {
         0 => "0".into(),

@@ -12,7 +12,7 @@ use crate::proxy;
 
 use super::endpoint::{BASE, base, protected};
 use super::file;
-use super::number::{Count, Size, Span};
+use super::number::{Auto, Count, Size, Span};
 use super::reader::Reader;
 use super::route::{Way, way};
 use super::units::{KIB, MIB, days, hours, millis, minutes, seconds};
@@ -68,6 +68,8 @@ pub(super) fn caller(reader: &mut Reader<'_>) -> serve::Config {
     reader.set("caller.max_fields", &Count(10..=1000), &mut config.max_fields);
     reader.set("caller.max_target", &Size(256..=64 * KIB), &mut config.max_target);
     reader.set("caller.max_connections", &Count(1..=100_000), &mut config.max_connections);
+    let memory = Auto(Size(16 * MIB..=1024 * 1024 * MIB));
+    reader.set("caller.max_memory", &memory, &mut config.max_memory);
     if config.max_target >= config.max_head {
         let key =
             if reader.gives("caller.max_target") { "caller.max_target" } else { "caller.max_head" };

@@ -13,13 +13,15 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::either::Either;
 
-use super::descriptors::Slots;
+use super::descriptors::{Slot, Slots};
+use super::memory::Budget;
 use super::origin::{Origin, Protection};
 use super::reach::reach;
 use super::tls::{Alpn, TlsFault, Trust};
 use super::tunnel::{OutboundProxy, ProxyFault, Route};
 use crate::answer::{Answer, Code};
 
+use stream::Io;
 pub use stream::Stream;
 
 /// Where and how to connect.
@@ -37,6 +39,8 @@ pub struct Dial {
     pub tls_timeout: Duration,
     /// The descriptors that its connections may have.
     pub slots: Slots,
+    /// The memory of the callers that they are for.
+    pub memory: Budget,
 }
 
 /// Why there is no connection. Nothing was sent.
@@ -144,6 +148,17 @@ pub enum Protocol {
 }
 
 impl Connection {
+    fn new(io: Io, slot: Slot, dial: &Dial) -> Self {
+        let mut connection = Self(Stream::new(io, slot));
+        dial.memory.speaks(connection.protocol());
+        if connection.protocol() == Protocol::Http1
+            && let Some(content) = dial.memory.content()
+        {
+            connection.0.bound(content);
+        }
+        connection
+    }
+
     /// What both sides agreed on.
     pub fn protocol(&self) -> Protocol {
         match self.0.io() {
@@ -183,11 +198,11 @@ pub async fn connect(dial: &Dial, alpn: Alpn) -> Result<Connection, ConnectError
         Route::Through(proxy) => led_through(proxy, dial).await?,
     };
     let Protection::Tls(name) = dial.origin.protection() else {
-        return Ok(Connection(Stream::new(Either::Right(stream), slot)));
+        return Ok(Connection::new(Either::Right(stream), slot, dial));
     };
     let handshake = dial.trust.connector(alpn).connect(name.clone(), stream);
     match timeout(dial.tls_timeout, handshake).await {
-        Ok(Ok(stream)) => Ok(Connection(Stream::new(Either::Left(Box::new(stream)), slot))),
+        Ok(Ok(stream)) => Ok(Connection::new(Either::Left(Box::new(stream)), slot, dial)),
         Ok(Err(error)) => Err(ConnectError::Tls {
             host: dial.origin.host().to_owned(),
             fault: TlsFault::of(&error),
@@ -226,6 +241,7 @@ mod tests {
             connect_timeout: Duration::from_secs(5),
             tls_timeout: Duration::from_secs(5),
             slots: Slots::default(),
+            memory: Budget::default(),
         }
     }
 

@@ -6,6 +6,7 @@ pub mod drain;
 pub mod framing;
 pub mod listen;
 pub mod login_redirect;
+pub mod memory;
 pub mod origin;
 pub mod reach;
 mod screen;

@@ -25,12 +25,7 @@ pub(super) async fn reach(
 ) -> Result<TcpStream, ConnectError> {
     let deadline = Instant::now() + limit;
     let late = |phase| ConnectError::Timeout { host: host.to_owned(), port, phase };
-    let lookup = async {
-        // The resolver opens files and sockets.
-        let _slot = slots.take().await;
-        resolve(host, port).await
-    };
-    let Ok(addresses) = timeout_at(deadline, lookup).await else {
+    let Ok(addresses) = timeout_at(deadline, resolve(host, port, slots)).await else {
         return Err(late(Phase::Name));
     };
     let Ok(stream) = timeout_at(deadline, race(addresses?, slots)).await else {
@@ -48,13 +43,19 @@ pub(super) async fn reach(
 ///
 /// [`ConnectError::Dns`].
 pub async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
-    resolve(host, port).await.map(Vec::from)
+    resolve(host, port, &Slots::default()).await.map(Vec::from)
 }
 
-async fn resolve(host: &str, port: u16) -> Result<VecDeque<SocketAddr>, ConnectError> {
+async fn resolve(
+    host: &str,
+    port: u16,
+    slots: &Slots,
+) -> Result<VecDeque<SocketAddr>, ConnectError> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(VecDeque::from([SocketAddr::new(ip, port)]));
     }
+    // The resolver opens files and sockets.
+    let _slot = slots.take().await;
     let failed = |reason: String| ConnectError::Dns { host: host.to_owned(), reason };
     let found = tokio::net::lookup_host((host, port)).await;
     let addresses = interleaved(found.map_err(|error| failed(error.to_string()))?);

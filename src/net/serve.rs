@@ -16,6 +16,7 @@ mod accept;
 mod config;
 mod content;
 mod counted;
+mod flow;
 mod http10;
 mod http2;
 mod limit;
@@ -45,20 +46,22 @@ use hyper::ext::ReasonPhrase;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::{spawn_local, yield_now};
 use tokio::time::{Instant, sleep};
 
 use super::drain::Drain;
 use super::framing::Flaw;
 use super::listen::{BACKLOG, Socket};
+use super::memory::Purse;
 use crate::account::Account;
 use crate::answer::{Answer, Code};
 use crate::telemetry::{Counters, Kind, Origin};
-use accept::{Listener, Stream, is_caller_trouble};
+use accept::{Listener, Stream, bound_send_buffer, is_caller_trouble};
 pub use config::Config;
 pub use content::{Content, ContentError, LongRest};
 use counted::Counted;
+use limit::Place;
 pub use limit::{Limit, Occupancy};
 use line::{Line, linger};
 pub use pages::serve_pages;
@@ -98,7 +101,8 @@ where
     let (running, mut ended) = mpsc::channel::<Infallible>(1);
     let core = Rc::new(Core {
         http: http(&terms.config),
-        sweep: Sweep::new(&terms.config),
+        sweep: Sweep::new(&terms.config, terms.limit.memory().content()),
+        purse: Purse::new(terms.limit.memory().clone()),
         terms,
         service,
     });
@@ -132,6 +136,7 @@ where
 struct Core<S> {
     http: http1::Builder,
     sweep: Rc<Sweep>,
+    purse: Rc<Purse>,
     terms: Terms,
     service: S,
 }
@@ -222,10 +227,13 @@ where
     async fn attend(
         self: Rc<Self>,
         (stream, account): (Stream, Option<Account>),
-        _place: OwnedSemaphorePermit,
+        _place: Place,
         _running: mpsc::Sender<Infallible>,
     ) {
         let _counted = Counted::new(&self.terms.counters);
+        if let Some(content) = self.terms.limit.memory().content() {
+            bound_send_buffer(&stream, content);
+        }
         let stream = Rc::new(RefCell::new(stream));
         let line: Weak<dyn Line> = Rc::downgrade(&(Rc::clone(&stream) as Rc<dyn Line>));
         let seat = self.sweep.seat(line);
@@ -290,7 +298,7 @@ where
         account: Option<Account>,
         seat: &Rc<Seat>,
     ) -> Result<Response<Seated<B>>, Infallible> {
-        let seated = seat.busy();
+        let seated = seat.busy(self.purse.request().await);
         let version = request.version();
         let mut response = if let Some(flaw) = seat.flaw() {
             seat.leftover().leave();

@@ -6,10 +6,11 @@
 
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, Level};
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::layer::SubscriberExt;
@@ -59,10 +60,12 @@ pub fn start(config: &Config) -> Log {
         .buffered_lines_limit(WAITING)
         .lossy(true)
         .thread_name("log")
-        .finish(io::stderr());
+        .finish(Counting(io::stderr()));
+    let dropped = writer.error_counter();
     let (lines, turn) = lines(config, screen, move || writer.clone());
     if tracing::dispatcher::set_global_default(lines).is_ok() {
         TURN.set(turn).ok();
+        DROPPED.set(dropped).ok();
     }
     Log(guard)
 }
@@ -71,6 +74,40 @@ pub fn start(config: &Config) -> Log {
 pub fn set_level(level: Level) {
     if let Some(turn) = TURN.get() {
         turn(level);
+    }
+}
+
+/// How many lines of this process's log were lost: dropped because too many waited, or because they
+/// could not be written.
+pub fn dropped_lines() -> u64 {
+    let dropped = DROPPED.get().map_or(0, |counter| counter.dropped_lines() as u64);
+    dropped + UNWRITTEN.load(Ordering::Relaxed)
+}
+
+/// Lines that found no place among those that wait.
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// Lines that the system did not take.
+static UNWRITTEN: AtomicU64 = AtomicU64::new(0);
+
+/// Writes lines, and counts those that cannot be written.
+struct Counting<W>(W);
+
+impl<W: io::Write> io::Write for Counting<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.write_all(line).map(|()| line.len())
+    }
+
+    fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
+        let written = self.0.write_all(line);
+        if written.is_err() {
+            UNWRITTEN.fetch_add(1, Ordering::Relaxed);
+        }
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

@@ -14,6 +14,7 @@ mod printable;
 pub mod pulse;
 pub mod rate_limit;
 pub mod refusals;
+pub mod seldom;
 mod tally;
 pub mod upstream_health;
 

@@ -238,3 +238,36 @@ fn a_log_that_cannot_be_written_stops_nothing() {
         assert_eq!(ended.unwrap().code(), Some(0));
     }
 }
+
+#[test]
+fn lines_that_are_lost_are_counted() {
+    let service = Service::quiet();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let (_asleep, unread) = std::io::pipe().unwrap();
+    // More than wait, where they are not read; a few, where none can be written.
+    for (log, requests) in [(Stdio::from(unread), 9_000), (Stdio::from(full), 10)] {
+        let place = Place::rotating(&service, 0.5);
+        place.amend("[refresh]", "[proxy]\naccess_log = true\n[refresh]");
+        let admin = place.path("admin.sock");
+        let unix = format!("admin = [\"unix:{}\"]", admin.display());
+        place.amend("admin = [\"127.0.0.1:0\"]", &unix);
+        let (mut sidecar, socket) = logging_to(&place, log);
+        answers(&socket, requests);
+        until("lost lines are counted", || lost(&admin) > 0.0);
+        sidecar.kill().unwrap();
+        sidecar.wait().unwrap();
+    }
+}
+
+/// Lost lines as the metric tells them.
+fn lost(admin: &Path) -> f64 {
+    let mut stream = UnixStream::connect(admin).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    let sample =
+        page.lines().find_map(|line| line.strip_prefix("webwork_sidecar_log_lines_dropped_total "));
+    sample.unwrap().parse().unwrap()
+}

@@ -23,6 +23,7 @@ mod doctor;
 mod endings;
 mod kills;
 mod lifecycle;
+mod limits;
 mod logged;
 mod manager;
 mod names;

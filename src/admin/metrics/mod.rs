@@ -3,6 +3,7 @@
 //! Nothing is registered and nothing is updated on the way of a request: a scrape reads the same counters
 //! and the same report that the status page and `status` show, and writes them down.
 
+mod capacity;
 mod page;
 mod requests;
 mod token;
@@ -40,6 +41,7 @@ impl Collector for Scrape {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let mut page = Page::new(encoder);
         requests::tell(&mut page, &self.tally)?;
+        capacity::tell(&mut page, &self.report.capacity)?;
         token::tell(&mut page, &self.report, &self.exchanges)
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn section(report: &Report, now: Timestamp) -> Markup {
                 }
                 (Actions::of(report).leading())
                 (beside(&report.configuration))
+                (crowded(report, now))
             }
         }
     }
@@ -61,5 +62,17 @@ fn beside(configuration: &Configuration) -> Markup {
     };
     html! {
         p.beside { (Icon::Warning.picture()) span { (text) " " a href="#settings" { "See what" } } }
+    }
+}
+
+/// Callers that wait are not the token's trouble either.
+fn crowded(report: &Report, now: Timestamp) -> Markup {
+    let Some(warning) = report.capacity.warning(now) else { return Markup::default() };
+    let (short, _) = warning.split_once("; ").unwrap_or((&warning, ""));
+    html! {
+        p.beside {
+            (Icon::Warning.picture())
+            span { (sentence(short)) " " a href="#about" { "See what to do" } }
+        }
     }
 }

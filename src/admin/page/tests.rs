@@ -1,6 +1,7 @@
 //! The page in every state, without a browser.
 
 use super::*;
+use crate::admin::capacity::{Bound, CapacityInfo, MemoryInfo};
 use crate::admin::configuration::{Configuration, Given, Setting};
 use crate::admin::evidence::Evidence;
 use crate::admin::sign_in::{SignInInfo, Way};
@@ -56,6 +57,17 @@ fn report(state: Standing) -> Report {
         token,
         evidence: Evidence::default(),
         traffic: Totals::default(),
+        capacity: CapacityInfo {
+            connections: 1024,
+            max_connections: 1024,
+            configured_connections: 1024,
+            bound_by: Bound::Configuration,
+            waited: 3,
+            reached_at: Some(at(-90)),
+            open_files: 4096,
+            memory: Some(MemoryInfo { limit: 48 << 20, reserved: 24 << 20, waited: 0 }),
+            dropped_log_lines: 12,
+        },
         history: vec![Minute {
             at: at(-60),
             answers: 12,

@@ -11,16 +11,22 @@ use super::finding::Findings;
 
 const RUNNING: &str = "running sidecar";
 
-pub(super) fn examine(whom: &Whom, findings: &mut Findings) {
+/// Returns what a running sidecar says of itself.
+pub(super) fn examine(whom: &Whom, findings: &mut Findings) -> Option<Report> {
     let target = match whom.target() {
         Ok(target) => target,
-        Err(error) => return findings.failed(RUNNING, &error.to_string()),
+        Err(error) => {
+            findings.failed(RUNNING, &error.to_string());
+            return None;
+        }
     };
     match target.get("/status") {
         Ok((StatusCode::OK, content)) => match serde_json::from_slice::<Report>(&content) {
             Ok(report) => {
                 running(&report, findings);
-                addresses(whom, &target, Running::Sidecar(Box::new(report.facts)), findings);
+                let sidecar = Running::Sidecar(Box::new(report.facts.clone()));
+                addresses(whom, &target, sidecar, findings);
+                return Some(report);
             }
             Err(_) => findings.warn(
                 RUNNING,
@@ -48,6 +54,7 @@ pub(super) fn examine(whom: &Whom, findings: &mut Findings) {
         ),
         Err(error) => findings.failed(RUNNING, &error.to_string()),
     }
+    None
 }
 
 fn running(report: &Report, findings: &mut Findings) {

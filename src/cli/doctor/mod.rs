@@ -56,8 +56,8 @@ impl Doctor {
             }
         }
         process::proxies(&source.environment, &mut findings);
-        process::limits(&mut findings);
-        listening::examine(&self.whom, &mut findings);
+        let running = listening::examine(&self.whom, &mut findings);
+        process::limits(running.as_ref(), &mut findings);
         say(if self.json { findings.to_json() } else { findings.to_text().trim_end().to_owned() });
         if findings.is_well() { Exit::Done } else { exit }
     }

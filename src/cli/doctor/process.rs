@@ -1,12 +1,12 @@
 //! What the process was given: variables and limits.
 
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit};
 
 use super::finding::Findings;
+use crate::admin::Report;
+use crate::admin::capacity::Bound;
+use crate::clock;
 use crate::config::Environment;
-
-/// A caller's connection and one to the upstream for each of 1,024 callers, and some for the rest.
-const ENOUGH_FILES: u64 = 2_200;
 
 /// Proxies of the environment: their names, never their values, which may hold a password.
 pub(super) fn proxies(environment: &Environment, findings: &mut Findings) {
@@ -18,17 +18,22 @@ pub(super) fn proxies(environment: &Environment, findings: &mut Findings) {
     }
 }
 
-/// Limits of this process; those of a service may differ.
-pub(super) fn limits(findings: &mut Findings) {
-    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    if files < ENOUGH_FILES {
-        findings.warn(
-            "open files",
-            format!("the limit is {files}, too few for 1,024 callers at a time"),
-            format!("raise it: `ulimit -n 8192`, or LimitNOFILE=8192 of a service ({ENOUGH_FILES} are enough)"),
-        );
-    } else {
-        findings.ok("open files", format!("the limit is {files}"));
+/// The limits that count: those of the sidecar that runs. Without one, those that a sidecar started from
+/// here would have.
+pub(super) fn limits(running: Option<&Report>, findings: &mut Findings) {
+    match running {
+        Some(report) => limits_of(report, findings),
+        None => {
+            let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+            let told = |limit: Option<u64>| limit.map_or("any number".into(), |it| it.to_string());
+            let detail = format!(
+                "no sidecar runs that could tell its limit; one started from here may have {} open, and \
+                 raises that up to {} as needed",
+                told(current),
+                told(maximum)
+            );
+            findings.skip("open files", detail);
+        }
     }
     // Every command forbids them before it reads a secret.
     match getrlimit(Resource::Core).current {
@@ -38,5 +43,54 @@ pub(super) fn limits(findings: &mut Findings) {
             "a crash could write secrets to a core file",
             "start with `ulimit -c 0`, or LimitCORE=0 of a service",
         ),
+    }
+}
+
+fn limits_of(report: &Report, findings: &mut Findings) {
+    let capacity = &report.capacity;
+    let (files, callers) = (capacity.open_files, capacity.max_connections);
+    let files = format!("the running sidecar may have {files} open, enough for {callers} callers");
+    match capacity.bound_by {
+        Bound::OpenFiles => {
+            let detail = format!("{files} and not for {}", capacity.configured_connections);
+            findings.warn("open files", detail, capacity.fix());
+        }
+        Bound::Configuration | Bound::Memory => findings.ok("open files", files),
+    }
+    if let Some(memory) = capacity.memory {
+        let mebibytes = |bytes: usize| bytes >> 20;
+        let (held, all) = (mebibytes(memory.reserved), mebibytes(memory.limit));
+        let detail = format!("callers may hold {all} MiB, and {held} MiB are reserved now");
+        match (capacity.bound_by, memory.waited) {
+            (Bound::Memory, _) => {
+                let detail = format!("{detail}; that is enough for {callers} callers");
+                findings.warn("memory", detail, capacity.fix());
+            }
+            (_, 0) => findings.ok("memory", detail),
+            (_, waited) => {
+                let fix = "give the container or service more memory, or raise caller.max_memory";
+                findings.warn("memory", format!("{detail}; {waited} requests had to wait"), fix);
+            }
+        }
+    }
+    let (open, waited) = (capacity.connections, capacity.waited);
+    match capacity.warning(clock::now().wall()) {
+        Some(warning) => {
+            let (detail, fix) = warning.split_once("; ").unwrap_or((&warning, capacity.fix()));
+            findings.warn("connections", detail, fix);
+        }
+        None if waited > 0 => {
+            let detail =
+                format!("{open} of {callers} are open; {waited} had to wait since the start");
+            findings.warn("connections", detail, capacity.fix());
+        }
+        None => findings.ok("connections", format!("{open} of {callers} are open")),
+    }
+    if capacity.dropped_log_lines > 0 {
+        findings.warn(
+            "log",
+            format!("{} lines were lost", capacity.dropped_log_lines),
+            "let whatever reads standard error read faster, or set log.level to \"warn\"",
+        );
     }
 }

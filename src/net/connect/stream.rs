@@ -4,7 +4,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
@@ -16,6 +17,8 @@ use crate::net::descriptors::Slot;
 pub struct Stream {
     io: Io,
     _slot: Slot,
+    /// Most bytes that one read brings; none without a limit of memory.
+    read: Option<usize>,
 }
 
 /// TLS, or plain TCP.
@@ -23,7 +26,20 @@ pub(super) type Io = Either<Box<TlsStream<TcpStream>>, TcpStream>;
 
 impl Stream {
     pub(super) fn new(io: Io, slot: Slot) -> Self {
-        Self { io, _slot: slot }
+        Self { io, _slot: slot, read: None }
+    }
+
+    /// Bounds what one read brings, which is how large hyper's buffers grow, and what the kernel keeps
+    /// for a connection that is not read. Not for HTTP/2: there all streams share one connection, which
+    /// is always read, and each has a window of its own.
+    pub(super) fn bound(&mut self, bytes: usize) {
+        let socket = match &self.io {
+            Either::Left(tls) => SockRef::from(tls.get_ref().0),
+            Either::Right(tcp) => SockRef::from(tcp),
+        };
+        // A connection that has ended by now finds that out by itself.
+        socket.set_recv_buffer_size(2 * bytes).ok();
+        self.read = Some(bytes);
     }
 
     pub(super) fn io(&self) -> &Io {
@@ -37,7 +53,12 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        match self.read {
+            Some(most) if buf.remaining() > most => {
+                Pin::new(&mut (&mut self.io).take(most as u64)).poll_read(cx, buf)
+            }
+            _ => Pin::new(&mut self.io).poll_read(cx, buf),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::io;
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_util::either::Either;
 
@@ -55,4 +56,15 @@ pub(super) fn is_caller_trouble(error: &io::Error) -> bool {
         error.kind(),
         E::ConnectionAborted | E::ConnectionReset | E::ConnectionRefused | E::InvalidInput
     )
+}
+
+/// Lets the kernel keep no more than this for a caller that does not read. Its buffers count towards the
+/// memory limit of a container, and grow to megabytes by themselves.
+pub(super) fn bound_send_buffer(stream: &Stream, bytes: usize) {
+    let socket = match stream {
+        Either::Left(tcp) => SockRef::from(tcp),
+        Either::Right(unix) => SockRef::from(unix),
+    };
+    // A connection that has ended by now finds that out by itself.
+    socket.set_send_buffer_size(bytes).ok();
 }

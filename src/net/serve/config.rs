@@ -23,6 +23,9 @@ pub struct Config {
     pub max_target: usize,
     /// Most connections at a time, over all listeners; further ones wait unaccepted. Default 1,024.
     pub max_connections: usize,
+    /// Memory that all callers together may hold, in bytes. Default: what the memory limit of the container
+    /// or service leaves, and no limit without one.
+    pub max_memory: Option<usize>,
 }
 
 impl Config {
@@ -43,6 +46,7 @@ impl Default for Config {
             max_fields: 100,
             max_target: 8 << 10,
             max_connections: 1024,
+            max_memory: None,
         }
     }
 }

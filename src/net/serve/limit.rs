@@ -8,10 +8,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Config;
 use crate::clock;
+use crate::net::memory::{Budget, CONNECTION, Reservation};
+use crate::telemetry::seldom::Seldom;
 
-/// The limit of connections, shared by all cores.
+/// The limit of connections, shared by all cores, and the memory for them.
 #[derive(Clone, Debug)]
-pub struct Limit(Arc<Places>);
+pub struct Limit {
+    places: Arc<Places>,
+    memory: Budget,
+}
 
 /// How close to its limit the number of connections is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,14 +38,17 @@ struct Places {
     waited: AtomicU64,
     /// Unix time in milliseconds; 0 before the first wait.
     reached: AtomicI64,
-    /// Unix time in milliseconds of the last line in the log.
-    logged: AtomicI64,
+    log: Seldom,
     /// The listener that has the limit.
     listener: &'static str,
 }
 
-/// Least time between two lines about the same limit.
-const QUIET_MILLIS: i64 = 60_000;
+/// A place for one connection; free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    _place: OwnedSemaphorePermit,
+    _memory: Reservation,
+}
 
 impl Limit {
     /// Room for [`Config::max_connections`] callers.
@@ -51,19 +59,31 @@ impl Limit {
     /// Room for `limit` connections to the listener with this name.
     pub fn of(limit: usize, listener: &'static str) -> Self {
         let limit = limit.min(Semaphore::MAX_PERMITS);
-        Self(Arc::new(Places {
+        let places = Places {
             free: Arc::new(Semaphore::new(limit)),
             limit,
             waited: AtomicU64::new(0),
             reached: AtomicI64::new(0),
-            logged: AtomicI64::new(0),
+            log: Seldom::default(),
             listener,
-        }))
+        };
+        Self { places: Arc::new(places), memory: Budget::default() }
+    }
+
+    /// The same, with this memory for the connections and their requests.
+    #[must_use]
+    pub fn within(self, memory: Budget) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// The memory for the connections and their requests.
+    pub fn memory(&self) -> &Budget {
+        &self.memory
     }
 
     /// How things are now.
     pub fn occupancy(&self) -> Occupancy {
-        let Places { free, limit, waited, reached, .. } = &*self.0;
+        let Places { free, limit, waited, reached, .. } = &*self.places;
         let at = Some(reached.load(Ordering::Relaxed)).filter(|at| *at > 0);
         Occupancy {
             limit: *limit,
@@ -74,32 +94,30 @@ impl Limit {
     }
 
     /// A place for one connection, once there is one.
-    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        if let Ok(place) = Arc::clone(&self.0.free).try_acquire_owned() {
-            return Some(place);
-        }
-        self.0.reach();
-        Arc::clone(&self.0.free).acquire_owned().await.ok()
+    pub(super) async fn place(&self) -> Option<Place> {
+        let free = &self.places.free;
+        let place = match Arc::clone(free).try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) => {
+                self.places.reach();
+                Arc::clone(free).acquire_owned().await.ok()?
+            }
+        };
+        Some(Place { _place: place, _memory: self.memory.reserve(CONNECTION).await })
     }
 }
 
 impl Places {
     /// Counts and reports that a connection has to wait.
     fn reach(&self) {
-        self.waited.fetch_add(1, Ordering::Relaxed);
-        let now = clock::wall().as_millisecond();
-        self.reached.store(now, Ordering::Relaxed);
-        let before = self.logged.load(Ordering::Relaxed);
-        // A clock that was set back is no reason to stay silent.
-        if before != 0 && (before..before + QUIET_MILLIS).contains(&now) {
-            return;
-        }
-        let ours = self.logged.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed);
-        if ours.is_ok() {
+        let now = clock::wall();
+        let waited = self.waited.fetch_add(1, Ordering::Relaxed) + 1;
+        self.reached.store(now.as_millisecond(), Ordering::Relaxed);
+        if self.log.is_due(now) {
             tracing::warn!(
                 listener = self.listener,
                 limit = self.limit,
-                waited = self.waited.load(Ordering::Relaxed),
+                waited,
                 "connection limit reached; new connections wait until others close"
             );
         }

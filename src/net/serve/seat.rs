@@ -16,10 +16,12 @@ use tokio::time::MissedTickBehavior;
 
 use super::Config;
 use super::content::Leftover;
+use super::flow::Flow;
 use super::http10::Ending;
 use super::line::{Line, Peer};
 use super::watched::Seated;
 use crate::net::framing::Flaw;
+use crate::net::memory::Held;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,7 @@ pub(super) struct Seat {
     half_closed: Cell<Option<u64>>,
     leftover: Arc<Leftover>,
     ending: Ending,
+    flow: Flow,
     line: Weak<dyn Line>,
     waker: RefCell<Option<Waker>>,
     tick: Rc<Cell<u64>>,
@@ -69,13 +72,14 @@ impl Seat {
     }
 
     /// A head is complete: the phase is `Busy` until what this returns is dropped.
-    pub(super) fn busy(self: &Rc<Self>) -> Busy {
+    pub(super) fn busy(self: &Rc<Self>, held: Held) -> Busy {
         self.enter(Phase::Busy);
         self.late.set(false);
         self.blocked.set(None);
         self.half_closed.set(None);
         self.leftover.forget();
-        Busy(Rc::clone(self))
+        self.flow.begin();
+        Busy { seat: Rc::clone(self), _held: held }
     }
 
     /// What is read from now on is no request of the caller's.
@@ -130,7 +134,8 @@ impl Seat {
     }
 
     /// The end of an answer may still be on its way to a slow caller when its body has ended.
-    pub(super) fn written(&self) {
+    pub(super) fn written(&self, bytes: usize) {
+        self.flow.sent(bytes);
         self.blocked.set(None);
         self.half_closed.set(None);
         if self.phase.get() == Phase::Idle {
@@ -173,22 +178,30 @@ enum Look {
 
 /// A request is being served.
 #[derive(Debug)]
-pub(super) struct Busy(Rc<Seat>);
+pub(super) struct Busy {
+    seat: Rc<Seat>,
+    _held: Held,
+}
 
 impl Busy {
     pub(super) fn seat(&self) -> &Seat {
-        &self.0
+        &self.seat
     }
 
     /// Stays busy until the body of the answer is dropped.
     pub(super) fn with<B>(self, body: B) -> Seated<B> {
         Seated::new(body, self)
     }
+
+    /// How much of the answer waits for the caller.
+    pub(super) fn flow(&self) -> &Flow {
+        &self.seat.flow
+    }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.enter(if self.0.beginning.get() { Phase::Head } else { Phase::Idle });
+        self.seat.enter(if self.seat.beginning.get() { Phase::Head } else { Phase::Idle });
     }
 }
 
@@ -204,6 +217,8 @@ pub(super) struct Sweep {
     write: u64,
     sweeping: Cell<bool>,
     stage: Cell<Stage>,
+    /// Content that may wait for each caller.
+    content: Option<usize>,
 }
 
 /// How far the drain is.
@@ -217,7 +232,7 @@ enum Stage {
 }
 
 impl Sweep {
-    pub(super) fn new(config: &Config) -> Rc<Self> {
+    pub(super) fn new(config: &Config, content: Option<usize>) -> Rc<Self> {
         let shortest = config.head_timeout.min(config.idle_timeout).min(config.write_timeout);
         let period = (shortest / 10).clamp(Duration::from_millis(1), Duration::from_secs(1));
         let ticks = |span: Duration| {
@@ -234,6 +249,7 @@ impl Sweep {
             write: ticks(config.write_timeout),
             sweeping: Cell::new(false),
             stage: Cell::new(Stage::Serving),
+            content,
         })
     }
 
@@ -251,6 +267,7 @@ impl Sweep {
             half_closed: Cell::new(None),
             leftover: Arc::default(),
             ending: Ending::new(Weak::clone(&line)),
+            flow: Flow::new(self.content),
             line,
             waker: RefCell::default(),
             tick: Rc::clone(&self.tick),

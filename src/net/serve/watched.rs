@@ -56,7 +56,7 @@ impl<T> Watched<T> {
 
     fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
-            Poll::Ready(Ok(_)) => self.seat.written(),
+            Poll::Ready(Ok(bytes)) => self.seat.written(bytes),
             Poll::Pending => self.seat.blocked(),
             Poll::Ready(Err(_)) => {}
         }
@@ -153,9 +153,19 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Seated<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(Some(Err(_))) = &frame {
-            self.busy.seat().ending().break_off();
+        let Self { body, busy } = &mut *self;
+        if busy.flow().is_full(cx) {
+            return Poll::Pending;
+        }
+        let frame = Pin::new(body).poll_frame(cx);
+        match &frame {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    busy.flow().take(data.len());
+                }
+            }
+            Poll::Ready(Some(Err(_))) => busy.seat().ending().break_off(),
+            Poll::Ready(None) | Poll::Pending => {}
         }
         frame
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::net::connect::Dial;
 use crate::net::descriptors::Slots;
+use crate::net::memory::Budget;
 use crate::net::origin::Origin;
 use crate::net::tls::Trust;
 use crate::net::tunnel::Route;
@@ -33,6 +34,8 @@ pub struct Config {
     pub max_idle: usize,
     /// The descriptors that all connections may have. Default: no limit.
     pub slots: Slots,
+    /// The memory of the callers. Default: no limit.
+    pub memory: Budget,
 }
 
 impl Config {
@@ -49,6 +52,7 @@ impl Config {
             max_age: Duration::from_secs(600),
             max_idle: usize::MAX,
             slots: Slots::default(),
+            memory: Budget::default(),
         }
     }
 
@@ -61,6 +65,7 @@ impl Config {
             connect_timeout: self.connect_timeout,
             tls_timeout: self.tls_timeout,
             slots: self.slots.clone(),
+            memory: self.memory.clone(),
         }
     }
 }

@@ -126,6 +126,7 @@ mod tests {
 
     use super::*;
     use crate::net::descriptors::Slots;
+    use crate::net::memory::Budget;
     use crate::net::origin::Origin;
     use crate::net::tls::Trust;
     use crate::net::tunnel::Route;
@@ -156,6 +157,7 @@ mod tests {
             connect_timeout: Duration::from_secs(10),
             tls_timeout: Duration::from_secs(10),
             slots: Slots::default(),
+            memory: Budget::default(),
         };
         let request = Request::post("/").header("host", "a").body(Full::default()).unwrap();
         let limit = if end == End::Silence { NAP } else { Duration::from_secs(60) };

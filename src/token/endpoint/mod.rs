@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use crate::clock;
 use crate::net::connect::{ConnectError, Dial};
 use crate::net::descriptors::Slots;
+use crate::net::memory::Budget;
 use crate::net::origin::{InvalidOrigin, Origin};
 use crate::net::tls::Trust;
 use crate::scope::ScopeSet;
@@ -59,6 +60,7 @@ impl TokenEndpoint {
             tls_timeout: limits.connect_timeout,
             // It never waits for callers.
             slots: Slots::default(),
+            memory: Budget::default(),
         };
         Ok(Self { registration, scope, limits, dial })
     }
