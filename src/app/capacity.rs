@@ -7,8 +7,8 @@ use crate::admin::capacity::{Bound, Capacity as Shown};
 use crate::config::Config;
 use crate::net::descriptors::{self, Demand, Division, TooFew};
 use crate::net::listen::{Listeners, Passed};
-use crate::net::memory::{self, Budget};
-use crate::net::serve::{self, Limit};
+use crate::net::memory::{Budget, Cgroup};
+use crate::net::serve::Limit;
 use crate::net::upstream;
 
 /// Descriptors and memory, divided.
@@ -38,7 +38,7 @@ impl Capacity {
                 demand.wanted()
             );
         }
-        let memory = budget(&config.caller);
+        let memory = budget(config);
         let allowed = [
             (demand.callers, Bound::Configuration),
             (division.callers, Bound::OpenFiles),
@@ -83,12 +83,13 @@ impl Capacity {
 }
 
 /// The memory for callers: what is configured, or what the limit of the process leaves.
-fn budget(config: &serve::Config) -> Budget {
-    let left = || {
-        let limit = memory::limit_of_process().and_then(|limit| usize::try_from(limit).ok());
-        limit.map(for_callers)
-    };
-    config.max_memory.or_else(left).map_or_else(Budget::default, Budget::new)
+fn budget(config: &Config) -> Budget {
+    let Cgroup { limit, counts_sockets } = Cgroup::of_process();
+    let left = || limit.and_then(|limit| usize::try_from(limit).ok()).map(for_callers);
+    let bytes = config.caller.max_memory.or_else(left);
+    bytes.map_or_else(Budget::default, |bytes| {
+        Budget::new(bytes, counts_sockets, config.proxy.replay_limit)
+    })
 }
 
 /// What a memory limit leaves to callers. The sidecar itself has 8 MiB, its log up to 2 MiB, and the
@@ -97,7 +98,7 @@ fn for_callers(limit: usize) -> usize {
     limit.saturating_sub(ITSELF).max(limit / 2)
 }
 
-const ITSELF: usize = 20 << 20;
+const ITSELF: usize = 18 << 20;
 
 /// Threads that serve callers.
 pub(super) fn cores() -> NonZero<usize> {

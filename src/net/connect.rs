@@ -150,7 +150,8 @@ pub enum Protocol {
 impl Connection {
     fn new(io: Io, slot: Slot, dial: &Dial) -> Self {
         let mut connection = Self(Stream::new(io, slot));
-        dial.memory.speaks(connection.protocol());
+        let is_tls = matches!(connection.0.io(), Either::Left(_));
+        dial.memory.speaks(connection.protocol(), is_tls);
         if connection.protocol() == Protocol::Http1
             && let Some(content) = dial.memory.content()
         {

@@ -19,7 +19,7 @@ use super::connect::Protocol;
 use crate::clock;
 use crate::telemetry::seldom::Seldom;
 
-pub use cgroup::limit_of_process;
+pub use cgroup::Cgroup;
 pub(super) use purse::{Held, Purse};
 
 /// The memory for callers. Cheap to clone; every clone is the same budget. The default is no limit.
@@ -29,6 +29,9 @@ pub struct Budget(Option<Arc<Pool>>);
 #[derive(Debug)]
 struct Pool {
     limit: usize,
+    counts_sockets: bool,
+    /// Most content of a request that is kept for a replay.
+    replay: usize,
     free: Arc<Semaphore>,
     /// What one request can hold.
     request: AtomicUsize,
@@ -50,25 +53,40 @@ pub struct Reservation {
 const UNIT: usize = 1 << 10;
 
 /// What a caller's connection costs while it is idle: its state, hyper's buffers and the kernel's.
-pub(super) const CONNECTION: usize = 24 << 10;
+pub(super) const CONNECTION: usize = 22 << 10;
 
 /// What a request costs beside the content of its response: its head, its task and its state.
-const REQUEST: usize = 16 << 10;
+const REQUEST: usize = 8 << 10;
 
-/// What an HTTP/1.1 connection to the upstream costs: hyper's buffers, those of TLS and the kernel's.
-const HTTP1_CONNECTION: usize = 96 << 10;
+/// Content of a request that costs nothing beside that.
+const LITTLE: usize = 4 << 10;
+
+/// What an upload can hold in hyper's buffers in both directions.
+const UPLOAD: usize = 192 << 10;
+
+/// What an HTTP/1.1 connection to the upstream costs.
+const HTTP1_CONNECTION: usize = 24 << 10;
+
+/// What TLS on it costs.
+const TLS: usize = 48 << 10;
+
+/// What an HTTP/2 stream costs beside what it has received ahead.
+const HTTP2_STREAM: usize = 8 << 10;
 
 /// What an HTTP/2 stream may have received ahead.
-const HTTP2_STREAM: usize = 16 << 10;
+const HTTP2_WINDOW: u32 = 16 << 10;
 
 /// Least and most content that waits for one caller in this process.
 const CONTENT: (usize, usize) = (16 << 10, 64 << 10);
 
 impl Budget {
-    /// A budget of so many bytes.
-    pub fn new(bytes: usize) -> Self {
+    /// A budget of so many bytes, in which the kernel's buffers of sockets count or do not, for requests
+    /// of which at most `replay` bytes of content are kept.
+    pub fn new(bytes: usize, counts_sockets: bool, replay: usize) -> Self {
         let pool = Pool {
             limit: bytes,
+            counts_sockets,
+            replay,
             free: Arc::new(Semaphore::new((bytes / UNIT).min(Semaphore::MAX_PERMITS))),
             request: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
@@ -77,7 +95,7 @@ impl Budget {
         };
         let budget = Self(Some(Arc::new(pool)));
         // Until the upstream speaks: the more expensive one.
-        budget.speaks(Protocol::Http1);
+        budget.speaks(Protocol::Http1, true);
         budget
     }
 
@@ -105,30 +123,32 @@ impl Budget {
 
     /// Idle HTTP/1.1 connections to the upstream that fit into an eighth of it.
     pub fn idle_connections(&self) -> usize {
-        self.limit().map_or(usize::MAX, |limit| limit / 8 / HTTP1_CONNECTION)
+        self.limit().map_or(usize::MAX, |limit| limit / 8 / (HTTP1_CONNECTION + TLS))
     }
 
     /// Content of a response that may wait in this process until its caller reads; `None` without a limit.
     pub fn content(&self) -> Option<usize> {
-        let share = self.limit()? / 1024;
+        let share = self.limit()? / 4096;
         Some(share.clamp(CONTENT.0, CONTENT.1))
     }
 
     /// What an HTTP/2 upstream may send ahead on one stream; `None` without a limit. More can be granted
     /// to a stream that has a [`Reservation`] for it.
-    pub fn stream_window(&self) -> Option<usize> {
-        self.0.as_ref().map(|_| HTTP2_STREAM)
+    pub fn stream_window(&self) -> Option<u32> {
+        self.0.as_ref().map(|_| HTTP2_WINDOW)
     }
 
     /// Tells what the upstream speaks: over HTTP/1.1, a request costs a connection of its own.
-    pub(super) fn speaks(&self, protocol: Protocol) {
+    pub(super) fn speaks(&self, protocol: Protocol, tls: bool) {
         let (Some(pool), Some(content)) = (&self.0, self.content()) else { return };
-        let upstream = match protocol {
-            Protocol::Http1 => HTTP1_CONNECTION,
-            Protocol::Http2 => HTTP2_STREAM,
+        let (upstream, received) = match protocol {
+            Protocol::Http1 => (HTTP1_CONNECTION + if tls { TLS } else { 0 }, 4 * content),
+            Protocol::Http2 => (HTTP2_STREAM + HTTP2_WINDOW as usize, 0),
         };
-        // What waits for the caller, one read more, and the same in the kernel.
-        let bytes = REQUEST + upstream + 3 * content;
+        // The kernel doubles what a socket may buffer, and goes over it by one packet.
+        let kernel = if pool.counts_sockets { received + content / 2 * 5 } else { 0 };
+        // What waits for the caller, and one read more.
+        let bytes = REQUEST + upstream + 2 * content + kernel;
         pool.request.store(bytes, Ordering::Relaxed);
     }
 
@@ -153,13 +173,20 @@ impl Budget {
         Reservation { bytes, _permit: permit }
     }
 
-    /// What a request has to reserve now; `None` without a limit.
-    fn request(&self) -> Option<usize> {
-        self.0.as_ref().map(|pool| pool.request.load(Ordering::Relaxed))
+    /// What a request with so much content has to reserve now; `None` without a limit.
+    fn request(&self, content: u64) -> Option<usize> {
+        let pool = self.0.as_ref()?;
+        let content = usize::try_from(content).unwrap_or(usize::MAX);
+        let upload = match content {
+            ..=LITTLE => 0,
+            // It is in buffers on the way in and on the way out, and kept.
+            _ => content.saturating_mul(3).min(UPLOAD + pool.replay),
+        };
+        Some(pool.request.load(Ordering::Relaxed) + upload)
     }
 
     /// Whether somebody waits, so that nothing must be kept for later.
-    fn is_short(&self) -> bool {
+    pub(super) fn is_short(&self) -> bool {
         self.0.as_ref().is_some_and(|pool| pool.waiting.load(Ordering::Relaxed) > 0)
     }
 }
@@ -200,7 +227,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_gets_more_than_there_is_and_who_waits_gets_what_becomes_free() {
-        let budget = Budget::new(MIB);
+        let budget = Budget::new(MIB, false, 0);
         let first = budget.try_reserve(MIB / 2).unwrap();
         let second = budget.try_reserve(MIB / 2).unwrap();
         assert_eq!(budget.reserved(), MIB);
@@ -219,7 +246,7 @@ mod tests {
 
     #[tokio::test]
     async fn more_than_there_is_does_not_wait_for_ever() {
-        let budget = Budget::new(MIB);
+        let budget = Budget::new(MIB, false, 0);
         let all = budget.reserve(8 * MIB).await;
         assert_eq!(budget.reserved(), MIB);
         drop(all);
@@ -236,10 +263,10 @@ mod tests {
     #[test]
     fn idle_connections_leave_half_to_requests() {
         for mib in [8, 16, 48, 512] {
-            let budget = Budget::new(mib * MIB);
+            let budget = Budget::new(mib * MIB, true, 0);
             let idle = budget.connections() * CONNECTION;
             assert!(idle <= mib * MIB / 2, "{mib}");
-            assert!(budget.request().unwrap() < mib * MIB / 2, "{mib}");
+            assert!(budget.request(0).unwrap() < mib * MIB / 2, "{mib}");
         }
     }
 }

@@ -13,6 +13,7 @@
 //! sweep for each core looks at them, which costs a request nothing.
 
 mod accept;
+mod busy;
 mod config;
 mod content;
 mod counted;
@@ -101,7 +102,7 @@ where
     let (running, mut ended) = mpsc::channel::<Infallible>(1);
     let core = Rc::new(Core {
         http: http(&terms.config),
-        sweep: Sweep::new(&terms.config, terms.limit.memory().content()),
+        sweep: Sweep::new(&terms.config, terms.limit.memory().clone()),
         purse: Purse::new(terms.limit.memory().clone()),
         terms,
         service,
@@ -231,9 +232,7 @@ where
         _running: mpsc::Sender<Infallible>,
     ) {
         let _counted = Counted::new(&self.terms.counters);
-        if let Some(content) = self.terms.limit.memory().content() {
-            bound_send_buffer(&stream, content);
-        }
+        bound_send_buffer(&stream, self.terms.limit.memory());
         let stream = Rc::new(RefCell::new(stream));
         let line: Weak<dyn Line> = Rc::downgrade(&(Rc::clone(&stream) as Rc<dyn Line>));
         let seat = self.sweep.seat(line);
@@ -298,7 +297,8 @@ where
         account: Option<Account>,
         seat: &Rc<Seat>,
     ) -> Result<Response<Seated<B>>, Infallible> {
-        let seated = seat.busy(self.purse.request().await);
+        let length = request.body().size_hint().upper();
+        let seated = seat.busy(self.purse.request(length).await);
         let version = request.version();
         let mut response = if let Some(flaw) = seat.flaw() {
             seat.leftover().leave();

@@ -8,6 +8,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 use webwork_sidecar::guard::Admitted;
 use webwork_sidecar::net::listen::Address;
+use webwork_sidecar::net::memory::Budget;
 
 use super::support::{Caller, Proxy, Start, Upstream, full, soon};
 
@@ -143,6 +144,41 @@ async fn at_the_limit_connections_wait_and_are_not_reset() {
     drop(first);
     assert_eq!(second.reply().await.text(), "ok");
 }
+
+#[tokio::test]
+async fn requests_wait_for_memory_and_go_on() {
+    const CALLERS: usize = 12;
+    let (go, upstream) = waiting().await;
+    let mut start = Start::with(&upstream);
+    start.cores = 2;
+    start.memory = Budget::new(MIB, true, 0);
+    let memory = start.memory.clone();
+    let proxy = start.go();
+    let mut callers = Vec::new();
+    for _ in 0..CALLERS {
+        let mut caller = proxy.caller().await;
+        caller.send(GET).await;
+        callers.push(caller);
+    }
+    soon(async {
+        while memory.waited() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let served = proxy.totals().in_flight;
+    assert!(0 < served && served < CALLERS as u64, "{served}");
+    assert!(memory.reserved() <= MIB);
+    go.add_permits(CALLERS);
+    for mut caller in callers {
+        assert_eq!(caller.reply().await.text(), "ok");
+    }
+    proxy.until(|totals| totals.connections == 0).await;
+    // What is left is kept by the cores for the next requests.
+    assert!(memory.reserved() < MIB / 2, "{}", memory.reserved());
+}
+
+const MIB: usize = 1 << 20;
 
 #[tokio::test]
 async fn a_panic_ends_its_own_connection_and_no_other() {

@@ -1,7 +1,9 @@
 //! What callers take of the process: they wait at its limits, and nothing else does.
 
-use std::io::{ErrorKind, Write};
-use std::net::TcpStream;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -131,6 +133,94 @@ fn a_soft_limit_is_raised_and_a_hard_one_is_told_at_the_start() {
 
     let hopeless = Process::start(limited(&place, "-n 28"));
     hopeless.ends_with(1, &["the limit of open files is 28, but at least", "ulimit -n"]);
+}
+
+/// A cgroup with a limit of memory, where this user may make one.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn of(bytes: usize) -> Option<Self> {
+        let roots =
+            [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")];
+        let made = roots.into_iter().find_map(|(root, file)| {
+            let group = Path::new(root).join(format!("webwork-sidecar-{}", std::process::id()));
+            fs::create_dir(&group).ok()?;
+            let group = Self(group);
+            // Only the file of a cgroup is there already.
+            let limit = File::options().write(true).open(group.0.join(file));
+            limit.and_then(|mut limit| write!(limit, "{bytes}")).ok().map(|()| group)
+        });
+        if made.is_none() {
+            left_out("a cgroup with a limit of memory cannot be made");
+        }
+        made
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        until("the cgroup is empty", || fs::remove_dir(&self.0).is_ok());
+    }
+}
+
+/// An upstream that has much to say, and little at `/api/little`. Its threads end with their connections.
+fn talkative() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            std::thread::spawn(move || talk(connection.unwrap()));
+        }
+    });
+    url
+}
+
+fn talk(connection: TcpStream) -> std::io::Result<()> {
+    let (mut reader, mut writer) = (BufReader::new(connection.try_clone()?), connection);
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 0 {
+        let length = if line.contains("/api/little") { 2 } else { 8 << 20 };
+        while line != "\r\n" {
+            line.clear();
+            reader.read_line(&mut line)?;
+        }
+        line.clear();
+        write!(writer, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n")?;
+        for part in vec![b'x'; length].chunks(64 << 10) {
+            writer.write_all(part)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn callers_who_do_not_read_cannot_have_the_process_killed() {
+    const CALLERS: usize = 350;
+    let limit = 64 << 20;
+    let Some(group) = Cgroup::of(limit).filter(|_| many_files(2_500)) else { return };
+    let service = Service::start(quiet(), Security::Plain);
+    let place = Place::with(&service, Credential::PersonalAccessToken, "");
+    place.amend(&format!("url = {:?}", service.url()), &format!("url = {:?}", talkative()));
+    let script = format!("echo $$ > {}/cgroup.procs && exec \"$@\"", group.0.display());
+    let mut sidecar = Process::listening(place.run_under("sh", &["-c", &script, "sh"]));
+    let memory = sidecar.report().capacity.memory.unwrap();
+    assert!(memory.limit < limit && memory.limit >= limit / 2, "{memory:?}");
+
+    let callers = callers(&sidecar, CALLERS);
+    for mut caller in &callers {
+        let authority = caller.peer_addr().unwrap();
+        socket2::SockRef::from(caller).set_recv_buffer_size(4096).unwrap();
+        write!(caller, "GET /api/much HTTP/1.1\r\nHost: {authority}\r\n\r\n").unwrap();
+    }
+    // Some have an answer that they do not read, and the others wait for their turn.
+    sidecar.until("answers begin", |report| report.traffic.answers >= 100);
+    assert!(!sidecar.has_ended());
+    assert_eq!(sidecar.probe("/livez").status, 200);
+    let memory = sidecar.report().capacity.memory.unwrap();
+    assert!(memory.reserved <= memory.limit, "{memory:?}");
+    drop(callers);
+    assert_eq!(sidecar.get("/api/little").content, "ok");
+    sidecar.stop();
 }
 
 #[test]

@@ -25,9 +25,11 @@ impl Purse {
         Rc::new(Self { budget, spare: RefCell::default() })
     }
 
-    /// Memory for a request, once there is some.
-    pub(in crate::net) async fn request(self: &Rc<Self>) -> Held {
-        let Some(bytes) = self.budget.request() else { return Held::default() };
+    /// Memory for a request, once there is some. Its content may have no known end.
+    pub(in crate::net) async fn request(self: &Rc<Self>, content: Option<u64>) -> Held {
+        let Some(bytes) = self.budget.request(content.unwrap_or(u64::MAX)) else {
+            return Held::default();
+        };
         let reservation = match self.spared(bytes) {
             Some(spare) => spare,
             None => self.budget.reserve(bytes).await,
@@ -35,11 +37,9 @@ impl Purse {
         Held(Some((Rc::clone(self), reservation)))
     }
 
-    /// A spare reservation that is large enough. Smaller ones are from before the upstream changed its
-    /// protocol.
+    /// The newest spare reservation, if it is large enough.
     fn spared(&self, bytes: usize) -> Option<Reservation> {
-        let mut spare = self.spare.borrow_mut();
-        spare.pop().filter(|reservation| reservation.bytes >= bytes)
+        self.spare.borrow_mut().pop_if(|reservation| reservation.bytes >= bytes)
     }
 
     /// An eighth of the budget may be spare on a core, so that another one finds something.
@@ -69,22 +69,39 @@ mod tests {
 
     #[tokio::test]
     async fn requests_one_after_the_other_ask_the_budget_once() {
-        let budget = Budget::new(16 * MIB);
+        let budget = Budget::new(16 * MIB, false, 0);
         let purse = Purse::new(budget.clone());
-        drop(purse.request().await);
+        drop(purse.request(Some(0)).await);
         let kept = budget.reserved();
         assert!(kept > 0);
         for _ in 0..1_000 {
-            drop(purse.request().await);
+            drop(purse.request(Some(0)).await);
         }
         assert_eq!(budget.reserved(), kept);
     }
 
     #[tokio::test]
-    async fn what_is_spare_is_given_back_to_those_who_wait() {
-        let budget = Budget::new(16 * MIB);
+    async fn an_upload_reserves_what_it_can_hold() {
+        let budget = Budget::new(16 * MIB, false, 64 << 10);
         let purse = Purse::new(budget.clone());
-        let held = [purse.request().await, purse.request().await];
+        let reserved = async |content| {
+            let before = budget.reserved();
+            let held = purse.request(content).await;
+            let bytes = budget.reserved() - before;
+            std::mem::forget(held);
+            bytes
+        };
+        let little = reserved(Some(200)).await;
+        assert_eq!(reserved(Some(0)).await, little);
+        assert_eq!(reserved(Some(20 << 10)).await, little + (60 << 10));
+        assert_eq!(reserved(None).await, little + (256 << 10));
+    }
+
+    #[tokio::test]
+    async fn what_is_spare_is_given_back_to_those_who_wait() {
+        let budget = Budget::new(16 * MIB, false, 0);
+        let purse = Purse::new(budget.clone());
+        let held = [purse.request(Some(0)).await, purse.request(Some(0)).await];
         let rest = budget.try_reserve(16 * MIB - budget.reserved()).unwrap();
         let waiting = budget.clone();
         let other = tokio::spawn(async move { waiting.reserve(1).await });
@@ -100,7 +117,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_limit_nothing_is_kept() {
         let purse = Purse::new(Budget::default());
-        drop(purse.request().await);
+        drop(purse.request(Some(0)).await);
         assert!(purse.spare.borrow().is_empty());
     }
 }

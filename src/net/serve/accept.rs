@@ -11,6 +11,7 @@ use tokio_util::either::Either;
 
 use crate::account::{Account, Gid, Uid};
 use crate::net::listen::Socket;
+use crate::net::memory::Budget;
 
 /// A listener of either kind.
 pub(super) enum Listener {
@@ -58,9 +59,10 @@ pub(super) fn is_caller_trouble(error: &io::Error) -> bool {
     )
 }
 
-/// Lets the kernel keep no more than this for a caller that does not read. Its buffers count towards the
-/// memory limit of a container, and grow to megabytes by themselves.
-pub(super) fn bound_send_buffer(stream: &Stream, bytes: usize) {
+/// Where memory is limited, lets the kernel keep little for a caller that does not read. Its buffers count
+/// towards the memory limit of a container, and grow to megabytes by themselves.
+pub(super) fn bound_send_buffer(stream: &Stream, memory: &Budget) {
+    let Some(bytes) = memory.content() else { return };
     let socket = match stream {
         Either::Left(tcp) => SockRef::from(tcp),
         Either::Right(unix) => SockRef::from(unix),

@@ -15,13 +15,13 @@ use tokio::task::spawn_local;
 use tokio::time::MissedTickBehavior;
 
 use super::Config;
+use super::busy::Busy;
 use super::content::Leftover;
 use super::flow::Flow;
 use super::http10::Ending;
 use super::line::{Line, Peer};
-use super::watched::Seated;
 use crate::net::framing::Flaw;
-use crate::net::memory::Held;
+use crate::net::memory::{Budget, Held};
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Seat {
         self.half_closed.set(None);
         self.leftover.forget();
         self.flow.begin();
-        Busy { seat: Rc::clone(self), _held: held }
+        Busy::new(Rc::clone(self), held)
     }
 
     /// What is read from now on is no request of the caller's.
@@ -120,6 +120,16 @@ impl Seat {
     /// How the connection to a caller of HTTP/1.0 must end.
     pub(super) fn ending(&self) -> &Ending {
         &self.ending
+    }
+
+    /// The request has been served.
+    pub(super) fn rest(&self) {
+        self.enter(if self.beginning.get() { Phase::Head } else { Phase::Idle });
+    }
+
+    /// How much of the answer waits for the caller.
+    pub(super) fn flow(&self) -> &Flow {
+        &self.flow
     }
 
     fn enter(&self, phase: Phase) {
@@ -176,35 +186,6 @@ enum Look {
     Gone,
 }
 
-/// A request is being served.
-#[derive(Debug)]
-pub(super) struct Busy {
-    seat: Rc<Seat>,
-    _held: Held,
-}
-
-impl Busy {
-    pub(super) fn seat(&self) -> &Seat {
-        &self.seat
-    }
-
-    /// Stays busy until the body of the answer is dropped.
-    pub(super) fn with<B>(self, body: B) -> Seated<B> {
-        Seated::new(body, self)
-    }
-
-    /// How much of the answer waits for the caller.
-    pub(super) fn flow(&self) -> &Flow {
-        &self.seat.flow
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.seat.enter(if self.seat.beginning.get() { Phase::Head } else { Phase::Idle });
-    }
-}
-
 /// All seats of a core.
 #[derive(Debug)]
 pub(super) struct Sweep {
@@ -217,8 +198,7 @@ pub(super) struct Sweep {
     write: u64,
     sweeping: Cell<bool>,
     stage: Cell<Stage>,
-    /// Content that may wait for each caller.
-    content: Option<usize>,
+    memory: Budget,
 }
 
 /// How far the drain is.
@@ -232,7 +212,7 @@ enum Stage {
 }
 
 impl Sweep {
-    pub(super) fn new(config: &Config, content: Option<usize>) -> Rc<Self> {
+    pub(super) fn new(config: &Config, memory: Budget) -> Rc<Self> {
         let shortest = config.head_timeout.min(config.idle_timeout).min(config.write_timeout);
         let period = (shortest / 10).clamp(Duration::from_millis(1), Duration::from_secs(1));
         let ticks = |span: Duration| {
@@ -249,7 +229,7 @@ impl Sweep {
             write: ticks(config.write_timeout),
             sweeping: Cell::new(false),
             stage: Cell::new(Stage::Serving),
-            content,
+            memory,
         })
     }
 
@@ -267,7 +247,7 @@ impl Sweep {
             half_closed: Cell::new(None),
             leftover: Arc::default(),
             ending: Ending::new(Weak::clone(&line)),
-            flow: Flow::new(self.content),
+            flow: Flow::new(self.memory.content()),
             line,
             waker: RefCell::default(),
             tick: Rc::clone(&self.tick),
@@ -339,7 +319,9 @@ impl Sweep {
     /// its sending side looks the same, dead or alive; so while there is nothing to send, which is
     /// how death would show, it is believed twice as long: longer than an upstream may think.
     fn is_in_vain(&self, seat: &Seat, now: u64) -> bool {
-        if seat.blocked.get().is_some_and(|since| now - since > self.write) {
+        // Where others wait for the memory that it holds, a caller that takes nothing gets less time.
+        let write = if self.memory.is_short() { self.write.div_ceil(4) } else { self.write };
+        if seat.blocked.get().is_some_and(|since| now - since > write) {
             return true;
         }
         match seat.look() {
@@ -347,5 +329,50 @@ impl Sweep {
             Look::Silent { since } => now - since > self.write.saturating_mul(2),
             Look::Gone => true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+
+    use tokio::task::LocalSet;
+
+    use super::*;
+
+    struct Alive;
+
+    impl Line for Alive {
+        fn peer(&self) -> Peer {
+            Peer::Open
+        }
+    }
+
+    /// Ticks after which a caller that takes nothing of its answer has to leave.
+    fn patience(memory: &Budget) -> u64 {
+        let config = Config { write_timeout: Duration::from_secs(80), ..Config::default() };
+        let sweep = Sweep::new(&config, memory.clone());
+        let line: Rc<dyn Line> = Rc::new(Alive);
+        let seat = sweep.seat(Rc::downgrade(&line));
+        let _busy = seat.busy(Held::default());
+        seat.blocked();
+        (1..)
+            .find(|_| {
+                sweep.step();
+                seat.overstayed.get()
+            })
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_takes_nothing_has_less_time_when_others_wait_for_memory() {
+        let memory = Budget::new(1 << 20, false, 0);
+        let enough = LocalSet::new().run_until(async { patience(&memory) }).await;
+        let _all = memory.reserve(1 << 20).await;
+        let mut waiting = pin!(memory.reserve(1));
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let short = LocalSet::new().run_until(async { patience(&memory) }).await;
+        assert!(short * 3 < enough, "{short} of {enough} ticks");
     }
 }

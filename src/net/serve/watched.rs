@@ -14,7 +14,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::seat::{Busy, Seat};
+use super::busy::Busy;
+use super::seat::Seat;
 use crate::net::framing::{Asked, Flaw, Limits, Objection, Passed, Requests};
 use crate::net::screen::{Brought, Screen};
 

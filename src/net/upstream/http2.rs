@@ -31,7 +31,7 @@ use super::conn_age::ConnAge;
 use super::failure::Provenance;
 use super::signal::Signal;
 use counting_io::IoCounts;
-pub(super) use driver::connect;
+pub(super) use driver::{Limits, connect};
 pub(super) use exchange::SendError;
 pub(super) use response_stream::ResponseStream;
 

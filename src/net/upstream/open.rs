@@ -65,9 +65,12 @@ impl<B: RequestContent> Pool<B> {
     pub(super) async fn open_http2(self: &Rc<Self>, connection: Connection) -> Result<(), Failure> {
         self.protocol.set(Some(Protocol::Http2));
         let counted = Counted::new(&self.counters);
-        let assumed = self.stream_limit.get();
+        let limits = http2::Limits {
+            streams: self.stream_limit.get(),
+            window: self.config.memory.stream_window(),
+        };
         let opened =
-            http2::connect(connection.into_stream(), assumed, &self.capacity, counted).await;
+            http2::connect(connection.into_stream(), limits, &self.capacity, counted).await;
         let opened = opened.map_err(|error| {
             let cause = Cause::Closed(error.to_string());
             Failure::new(cause, Provenance::New, Exposure::Unprocessed)

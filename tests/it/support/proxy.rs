@@ -11,6 +11,7 @@ use webwork_sidecar::answer::Answer;
 use webwork_sidecar::guard::Admitted;
 use webwork_sidecar::net::drain::{self, Drainer};
 use webwork_sidecar::net::listen::{Address, Listeners, Permissions};
+use webwork_sidecar::net::memory::Budget;
 use webwork_sidecar::net::origin::Origin;
 use webwork_sidecar::net::serve::{self, Limit, Terms};
 use webwork_sidecar::net::tls::Trust;
@@ -39,6 +40,7 @@ pub(crate) struct Start {
     pub(crate) admission: Admission,
     pub(crate) listen: Address,
     pub(crate) cores: usize,
+    pub(crate) memory: Budget,
 }
 
 /// A running proxy. Its token is generation 1 until a test publishes another.
@@ -63,6 +65,7 @@ impl Start {
             admission: Arc::new(|_, _| Ok(Admitted::Request)),
             listen: "127.0.0.1:0".parse().unwrap(),
             cores: 1,
+            memory: Budget::default(),
         }
     }
 
@@ -74,7 +77,8 @@ impl Start {
         let (publisher, current, rejections) = channel();
         publisher.publish(Access::Ready(bearer(1)));
         let (drainer, drain) = drain::channel();
-        let (meter, limit) = (Meter::default(), Limit::new(&self.serve));
+        let (meter, limit) =
+            (Meter::default(), Limit::new(&self.serve).within(self.memory.clone()));
         let threads = listeners.sockets.into_iter().map(|socket| {
             let core = Core {
                 terms: Terms {
@@ -84,7 +88,7 @@ impl Start {
                     counters: meter.core(),
                 },
                 proxy: self.proxy.clone(),
-                upstream: self.upstream.clone(),
+                upstream: upstream::Config { memory: self.memory.clone(), ..self.upstream.clone() },
                 trust: trust.clone(),
                 current: current.clone(),
                 pulse: Pulses::default().of("core"),

@@ -21,13 +21,21 @@ use crate::net::upstream::conn_age::ConnAge;
 use crate::net::upstream::counted::Counted;
 use crate::net::upstream::signal::Signal;
 
+/// What a connection may use.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::net::upstream) struct Limits {
+    /// Streams at a time until the upstream announces its limit.
+    pub(in crate::net::upstream) streams: usize,
+    /// Bytes that the upstream may send ahead on one stream; the default without a limit of memory.
+    pub(in crate::net::upstream) window: Option<u32>,
+}
+
 /// Starts HTTP/2 on a new connection and a task that drives it until it ends.
 ///
-/// `assumed` is the number of streams to use at a time until the upstream announces its limit; `capacity` is
-/// told when the limit changes, a stream ends or the connection does.
+/// `capacity` is told when the stream limit changes, a stream ends or the connection does.
 pub(in crate::net::upstream) async fn connect(
     stream: Stream,
-    assumed: usize,
+    limits: Limits,
     capacity: &Rc<Signal>,
     counted: Counted,
 ) -> Result<Http2Conn, h2::Error> {
@@ -35,7 +43,7 @@ pub(in crate::net::upstream) async fn connect(
     let io = CountingIo::new(stream, Rc::clone(&counts));
     let (sender, mut connection) = Builder::new()
         .enable_push(false)
-        .initial_window_size(STREAM_WINDOW)
+        .initial_window_size(limits.window.unwrap_or(STREAM_WINDOW))
         .initial_connection_window_size(CONNECTION_WINDOW)
         // Callers that leave cost a reset each, and what the upstream had sent ahead arrives afterwards. By
         // default h2 takes a thousand such frames for an attack and ends the connection under everybody
@@ -53,7 +61,7 @@ pub(in crate::net::upstream) async fn connect(
         age: ConnAge::new(),
         counts,
         streams: Cell::new(0),
-        assumed,
+        assumed: limits.streams,
         ceiling: Cell::new(usize::MAX),
         retired: Cell::new(false),
         requires_http1: Cell::new(false),
