@@ -250,13 +250,12 @@ impl App {
 
     /// One core for each CPU, each with a socket of every address.
     fn cores(&mut self, drain: &Drain, pulses: &Pulses) -> Result<Vec<Core>, StartError> {
-        let upstream = self.capacity.upstream(&self.config.upstream);
         let status_page = status_page(&self.doors.admin);
         let mut cores = Vec::new();
         for number in 0..self.doors.proxy.first().map_or(0, |listeners| listeners.sockets.len()) {
             let terms = Terms {
                 config: self.config.caller.clone(),
-                limit: self.capacity.shown().limit.clone(),
+                limit: self.capacity.limit(number),
                 drain: drain.clone(),
                 counters: self.meter.core(),
             };
@@ -269,7 +268,7 @@ impl App {
                 )?,
                 terms,
                 proxy: self.config.proxy.clone(),
-                upstream: upstream.clone(),
+                upstream: self.capacity.upstream(&self.config.upstream, number),
                 trust: self.trust.clone(),
                 current: self.handle.current.clone(),
                 pulse: pulses.of(format!("core-{number}")),

@@ -3,14 +3,17 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::net::memory::Budget;
 use crate::net::serve::{Limit, Occupancy};
 use crate::telemetry::log;
 
 /// What the process can give to callers.
 #[derive(Clone, Debug)]
 pub struct Capacity {
-    /// Connections in use, and the memory for them.
+    /// Connections in use.
     pub limit: Limit,
+    /// The memory of each core's callers.
+    pub memory: Vec<Budget>,
     /// What `caller.max_connections` says.
     pub configured: usize,
     /// What sets the limit that is in force.
@@ -72,7 +75,6 @@ impl Capacity {
     /// How things are now.
     pub fn info(&self) -> CapacityInfo {
         let Occupancy { limit, open, waited, reached_at } = self.limit.occupancy();
-        let memory = self.limit.memory();
         CapacityInfo {
             connections: open,
             max_connections: limit,
@@ -81,13 +83,16 @@ impl Capacity {
             waited,
             reached_at,
             open_files: self.open_files,
-            memory: memory.limit().map(|limit| MemoryInfo {
-                limit,
-                reserved: memory.reserved(),
-                waited: memory.waited(),
-            }),
+            memory: self.memory(),
             dropped_log_lines: log::dropped_lines(),
         }
+    }
+
+    fn memory(&self) -> Option<MemoryInfo> {
+        let limit = self.memory.iter().map(Budget::limit).sum::<Option<usize>>()?;
+        let reserved = self.memory.iter().map(Budget::reserved).sum();
+        let waited = self.memory.iter().map(Budget::waited).sum();
+        Some(MemoryInfo { limit, reserved, waited })
     }
 }
 

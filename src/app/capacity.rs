@@ -1,11 +1,12 @@
 //! What the process can give to callers: as much as is configured, or as its limits leave.
 
+use std::iter;
 use std::num::NonZero;
 use std::thread;
 
 use crate::admin::capacity::{Bound, Capacity as Shown};
 use crate::config::Config;
-use crate::net::descriptors::{self, Demand, Division, TooFew};
+use crate::net::descriptors::{self, Demand, Division, Slots, TooFew};
 use crate::net::listen::{Listeners, Passed};
 use crate::net::memory::{Budget, Cgroup};
 use crate::net::serve::Limit;
@@ -15,8 +16,7 @@ use crate::net::upstream;
 #[derive(Debug)]
 pub(super) struct Capacity {
     division: Division,
-    cores: usize,
-    memory: Budget,
+    slots: Slots,
     /// For everybody who shows it.
     shown: Shown,
 }
@@ -38,29 +38,30 @@ impl Capacity {
                 demand.wanted()
             );
         }
-        let memory = budget(config);
+        let memory = budgets(config, demand.cores);
         let allowed = [
             (demand.callers, Bound::Configuration),
             (division.callers, Bound::OpenFiles),
-            (memory.connections(), Bound::Memory),
+            (memory.iter().map(Budget::connections).fold(0, usize::saturating_add), Bound::Memory),
         ];
         let (callers, bound_by) =
             allowed.into_iter().min_by_key(|(callers, _)| *callers).unwrap_or(allowed[0]);
         if bound_by == Bound::Memory {
             tracing::warn!(
-                memory = memory.limit(),
                 callers,
                 configured = demand.callers,
                 "the memory limit leaves room for fewer callers than caller.max_connections; further ones wait"
             );
         }
         let shown = Shown {
-            limit: Limit::of(callers, "proxy").within(memory.clone()),
+            limit: Limit::of(callers, "proxy"),
+            memory,
             configured: demand.callers,
             bound_by,
             open_files: division.limit,
         };
-        Ok(Self { division, cores: demand.cores, memory, shown })
+        let slots = Slots::new(division.upstream);
+        Ok(Self { division, slots, shown })
     }
 
     /// What callers are limited by.
@@ -73,32 +74,44 @@ impl Capacity {
         self.division.side_door
     }
 
-    /// The upstream, within what the process has.
-    pub(super) fn upstream(&self, config: &upstream::Config) -> upstream::Config {
-        let slots = descriptors::Slots::new(self.division.upstream);
-        let idle = self.division.idle.min(self.memory.idle_connections() / self.cores);
-        let memory = self.memory.clone();
-        upstream::Config { max_idle: idle, slots, memory, ..config.clone() }
+    /// The limit of callers for a core.
+    pub(super) fn limit(&self, core: usize) -> Limit {
+        self.shown.limit.within(self.memory(core))
+    }
+
+    /// The upstream of a core, within what the process has.
+    pub(super) fn upstream(&self, config: &upstream::Config, core: usize) -> upstream::Config {
+        let (slots, memory) = (self.slots.clone(), self.memory(core));
+        let max_idle = self.division.idle.min(memory.idle_connections());
+        upstream::Config { max_idle, slots, memory, ..config.clone() }
+    }
+
+    fn memory(&self, core: usize) -> Budget {
+        self.shown.memory.get(core).cloned().unwrap_or_default()
     }
 }
 
-/// The memory for callers: what is configured, or what the limit of the process leaves.
-fn budget(config: &Config) -> Budget {
+/// The memory for callers of each core: an equal part of what is configured, or of what the limit of the
+/// process leaves.
+fn budgets(config: &Config, cores: usize) -> Vec<Budget> {
     let Cgroup { limit, counts_sockets } = Cgroup::of_process();
     let left = || limit.and_then(|limit| usize::try_from(limit).ok()).map(for_callers);
     let bytes = config.caller.max_memory.or_else(left);
-    bytes.map_or_else(Budget::default, |bytes| {
-        Budget::new(bytes, counts_sockets, config.proxy.replay_limit)
-    })
+    let budget = || match bytes {
+        Some(bytes) => Budget::new(bytes / cores, counts_sockets, config.proxy.replay_limit),
+        None => Budget::default(),
+    };
+    iter::repeat_with(budget).take(cores).collect()
 }
 
-/// What a memory limit leaves to callers. The sidecar itself has 8 MiB, its log up to 2 MiB, and the
-/// allocator never fills its pages.
+/// What a memory limit leaves to callers: three quarters of what the sidecar itself does not need. The
+/// allocator has the rest: where connections come and go, it holds up to 1.4 times what is in use.
 fn for_callers(limit: usize) -> usize {
-    limit.saturating_sub(ITSELF).max(limit / 2)
+    limit.saturating_sub(ITSELF).max(limit / 2) / 4 * 3
 }
 
-const ITSELF: usize = 18 << 20;
+/// The program, its threads and lines of the log that wait.
+const ITSELF: usize = 14 << 20;
 
 /// Threads that serve callers.
 pub(super) fn cores() -> NonZero<usize> {

@@ -115,6 +115,7 @@ async fn the_report_keeps_its_shape() {
         keys(&page),
         [
             "admin",
+            "capacity",
             "configuration",
             "credential",
             "draining",

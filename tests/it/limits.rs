@@ -151,6 +151,7 @@ async fn requests_wait_for_memory_and_go_on() {
     let (go, upstream) = waiting().await;
     let mut start = Start::with(&upstream);
     start.cores = 2;
+    // The cores of this test share it.
     start.memory = Budget::new(MIB, true, 0);
     let memory = start.memory.clone();
     let proxy = start.go();

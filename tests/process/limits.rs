@@ -204,7 +204,7 @@ fn callers_who_do_not_read_cannot_have_the_process_killed() {
     let script = format!("echo $$ > {}/cgroup.procs && exec \"$@\"", group.0.display());
     let mut sidecar = Process::listening(place.run_under("sh", &["-c", &script, "sh"]));
     let memory = sidecar.report().capacity.memory.unwrap();
-    assert!(memory.limit < limit && memory.limit >= limit / 2, "{memory:?}");
+    assert!(memory.limit < limit && memory.limit >= limit / 3, "{memory:?}");
 
     let callers = callers(&sidecar, CALLERS);
     for mut caller in &callers {
@@ -219,7 +219,7 @@ fn callers_who_do_not_read_cannot_have_the_process_killed() {
     let memory = sidecar.report().capacity.memory.unwrap();
     assert!(memory.reserved <= memory.limit, "{memory:?}");
     drop(callers);
-    assert_eq!(sidecar.get("/api/little").content, "ok");
+    assert_eq!(sidecar.get("/api/little").content, "xx");
     sidecar.stop();
 }
 

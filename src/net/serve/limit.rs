@@ -8,10 +8,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Config;
 use crate::clock;
-use crate::net::memory::{Budget, CONNECTION, Reservation};
+use crate::net::memory::{Budget, Reservation};
 use crate::telemetry::seldom::Seldom;
 
-/// The limit of connections, shared by all cores, and the memory for them.
+/// The limit of connections, shared by all cores, and the memory for those of one core.
 #[derive(Clone, Debug)]
 pub struct Limit {
     places: Arc<Places>,
@@ -72,8 +72,8 @@ impl Limit {
 
     /// The same, with this memory for the connections and their requests.
     #[must_use]
-    pub fn within(self, memory: Budget) -> Self {
-        Self { memory, ..self }
+    pub fn within(&self, memory: Budget) -> Self {
+        Self { places: Arc::clone(&self.places), memory }
     }
 
     /// The memory for the connections and their requests.
@@ -103,7 +103,7 @@ impl Limit {
                 Arc::clone(free).acquire_owned().await.ok()?
             }
         };
-        Some(Place { _place: place, _memory: self.memory.reserve(CONNECTION).await })
+        Some(Place { _place: place, _memory: self.memory.connection().await })
     }
 }
 
