@@ -14,6 +14,7 @@ mod capacity;
 mod control;
 mod doors;
 mod gates;
+mod haste;
 mod reload;
 mod sockets;
 
@@ -49,6 +50,7 @@ use capacity::Capacity;
 use control::{Admin, Control};
 use doors::{Doors, Exposed};
 use gates::{gates, status_page};
+pub use haste::Haste;
 use reload::{Fixed, Reload};
 use sockets::SocketFiles;
 
@@ -308,17 +310,6 @@ impl Running {
         self.control_end.drain(Duration::ZERO);
         self.control.join().ok();
         self.files.remove();
-    }
-}
-
-/// Ends a drain that has time left. What must be finished is finished all the same.
-#[derive(Debug)]
-pub struct Haste(Arc<Drainer>);
-
-impl Haste {
-    /// Cuts off what still runs.
-    pub fn hurry(&self) {
-        self.0.hurry();
     }
 }
 

@@ -81,7 +81,7 @@ const TLS: usize = 48 << 10;
 const HTTP2_STREAM: usize = 8 << 10;
 
 /// What an HTTP/2 stream may have received ahead.
-const HTTP2_WINDOW: u32 = 16 << 10;
+const HTTP2_WINDOW: u32 = 32 << 10;
 
 /// Least and most content that waits for one caller in this process.
 const CONTENT: (usize, usize) = (16 << 10, 64 << 10);

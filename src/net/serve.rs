@@ -18,6 +18,7 @@ mod config;
 mod content;
 mod counted;
 mod flow;
+mod http1;
 mod http10;
 mod http2;
 mod limit;
@@ -25,6 +26,7 @@ mod line;
 mod pages;
 mod refusal;
 mod seat;
+mod terms;
 mod unpanicked;
 mod watched;
 
@@ -44,20 +46,18 @@ use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::sync::mpsc;
 use tokio::task::{spawn_local, yield_now};
 use tokio::time::{Instant, sleep};
 
-use super::drain::Drain;
 use super::framing::Flaw;
 use super::listen::{BACKLOG, Socket};
 use super::memory::Purse;
 use crate::account::Account;
 use crate::answer::{Answer, Code};
-use crate::telemetry::{Counters, Kind, Origin};
+use crate::telemetry::{Kind, Origin};
 use accept::{Listener, Stream, bound_send_buffer, is_caller_trouble};
 pub use config::Config;
 pub use content::{Content, ContentError, LongRest};
@@ -68,21 +68,9 @@ use line::{Line, linger};
 pub use pages::serve_pages;
 use refusal::refused;
 use seat::{Seat, Sweep};
+pub use terms::Terms;
 use unpanicked::{Panicked, unpanicked};
 use watched::{Seated, Watched};
-
-/// Everything that serving needs beside the sockets and the service.
-#[derive(Clone, Debug)]
-pub struct Terms {
-    /// Limits for each caller.
-    pub config: Config,
-    /// The limit for all of them.
-    pub limit: Limit,
-    /// When to stop.
-    pub drain: Drain,
-    /// Where connections are counted.
-    pub counters: Arc<Counters>,
-}
 
 /// Serves the sockets of one core on the current `LocalSet` until the drain is over: every
 /// connection has ended, or the deadline has passed and the caller of this function drops the rest.
@@ -101,7 +89,7 @@ where
     let drain = terms.drain.clone();
     let (running, mut ended) = mpsc::channel::<Infallible>(1);
     let core = Rc::new(Core {
-        http: http(&terms.config),
+        http: http1::builder(&terms.config),
         sweep: Sweep::new(&terms.config, terms.limit.memory().clone()),
         purse: Purse::new(terms.limit.memory().clone()),
         terms,
@@ -135,30 +123,12 @@ where
 }
 
 struct Core<S> {
-    http: http1::Builder,
+    http: hyper::server::conn::http1::Builder,
     sweep: Rc<Sweep>,
     purse: Rc<Purse>,
     terms: Terms,
     service: S,
 }
-
-/// hyper's own head timer is off, see the top of this file. A caller may shut its sending side down
-/// and wait for its answer (RFC 9112 §9.6); the sweep looks after those who only seem to.
-fn http(config: &Config) -> http1::Builder {
-    let mut http = http1::Builder::new();
-    http.header_read_timeout(None)
-        .half_close(true)
-        .max_header_size(config.max_head)
-        .max_buf_size(config.max_head.saturating_mul(2).max(MIN_BUFFER));
-    // hyper keeps up to 100 fields on the stack, and more or fewer in an allocation per request.
-    if config.max_fields != 100 {
-        http.max_headers(config.max_fields);
-    }
-    http
-}
-
-/// Bytes that hyper may buffer for each connection and direction.
-const MIN_BUFFER: usize = 64 << 10;
 
 /// At the beginning of a drain, how long connections that rest stay open, at most: a caller that has
 /// not heard of the drain may have its next request on the way, and gets a last answer for it. A
