@@ -21,6 +21,10 @@ const REMEMBERED: usize = 64;
 /// The version of the shape that this program reads and writes.
 const VERSION: u32 = 1;
 
+/// How many tokens are counted at a time. There are the grant's and a seed's, and seeds that the
+/// operator withdrew before their exchange had an end.
+const COUNTERS: usize = 16;
+
 /// Room for any record, in bytes: two tokens of the largest size, and the rest.
 pub(super) const ROOM: usize = 2 * MAX_LENGTH + (4 << 10);
 
@@ -46,6 +50,8 @@ pub struct Record {
     pub intent: Option<Intent>,
     /// One of the grant that is in doubt, while that of a seed is about to start.
     pub aside: Option<Intent>,
+    /// How often each refresh token was presented without an answer that settles what became of it.
+    pub presented: Vec<Presented>,
     /// Set when the refresh token is known to be dead, so that it is never sent again.
     pub loss: Option<Loss>,
 }
@@ -58,6 +64,17 @@ pub struct Intent {
     pub refresh_token: Fingerprint,
     /// When.
     pub at: Timestamp,
+}
+
+/// Counts how often a refresh token was presented. Stored with the intent, before anything is sent, so
+/// that neither a crash nor another process presents it more often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Presented {
+    /// The refresh token.
+    pub refresh_token: Fingerprint,
+    /// How often.
+    pub times: u32,
 }
 
 /// Why bytes are not a record. Never quotes them.
@@ -106,6 +123,7 @@ impl Record {
             grant: None,
             intent: None,
             aside: None,
+            presented: Vec::new(),
             loss: None,
         }
     }
@@ -127,17 +145,52 @@ impl Record {
         Ok(Self { revision: self.revision, generation: self.generation, ..ours.clone() })
     }
 
-    /// Announces an exchange. What was announced of another token before is kept, or a restart would
-    /// take it for settled.
+    /// Announces an exchange and counts it. What was announced of another token before is kept, or a
+    /// restart would take it for settled.
     pub(super) fn announce(&mut self, intent: Intent) {
+        self.count(intent.refresh_token);
         let of_another = |before: &Intent| before.refresh_token != intent.refresh_token;
         self.aside = self.intent.filter(of_another).or(self.aside.filter(of_another));
         self.intent = Some(intent);
     }
 
-    /// Stores that nothing is on its way any more, but perhaps this exchange that is in doubt.
-    pub(super) fn settle(&mut self, doubt: Option<Intent>) {
-        (self.intent, self.aside) = (doubt, None);
+    /// Stores that nothing is on its way any more, but for these exchanges that are in doubt: the
+    /// newest, and one of another token.
+    pub(super) fn settle(&mut self, doubts: impl IntoIterator<Item = Intent>) {
+        let mut doubts = doubts.into_iter();
+        (self.intent, self.aside) = (doubts.next(), doubts.next());
+    }
+
+    fn count(&mut self, token: Fingerprint) {
+        let counted = self.presented.iter_mut().find(|counted| counted.refresh_token == token);
+        match counted {
+            Some(counted) => counted.times += 1,
+            None => self.presented.push(Presented { refresh_token: token, times: 1 }),
+        }
+        if self.presented.len() > COUNTERS {
+            // One that is not counted any more must not be presented any more.
+            let oldest = self.presented.first().map(|counted| counted.refresh_token);
+            self.remember(oldest);
+        }
+    }
+
+    /// How often this token was presented without an answer that settles what became of it.
+    pub fn presentations(&self, token: Fingerprint) -> u32 {
+        let counted = self.presented.iter().find(|counted| counted.refresh_token == token);
+        counted.map_or(0, |counted| counted.times)
+    }
+
+    /// Takes one presentation back: it was not sent, or the server turned it away unseen.
+    pub(super) fn retract(&mut self, token: Fingerprint) {
+        for counted in self.presented.iter_mut().filter(|it| it.refresh_token == token) {
+            counted.times = counted.times.saturating_sub(1);
+        }
+        self.presented.retain(|counted| counted.times > 0);
+    }
+
+    /// Stops counting a token: what became of it is known.
+    pub(super) fn settled(&mut self, token: Fingerprint) {
+        self.presented.retain(|counted| counted.refresh_token != token);
     }
 
     /// The exchange of this token that was announced, if no end of it is known.
@@ -160,6 +213,9 @@ impl Record {
 
     /// Remembers that a refresh token is not to be sent again.
     pub(super) fn remember(&mut self, spent: Option<Fingerprint>) {
+        if let Some(token) = spent {
+            self.settled(token);
+        }
         self.spent.extend(spent.filter(|token| !self.spent.contains(token)));
         let surplus = self.spent.len().saturating_sub(REMEMBERED);
         self.spent.drain(..surplus);
@@ -178,6 +234,7 @@ impl Record {
             grant: self.grant.as_ref().map(GrantShape::of),
             intent: self.intent,
             aside: self.aside,
+            presented: Some(self.presented.clone()).filter(|counted| !counted.is_empty()),
             loss: self.loss,
         };
         // With room for everything it never moves, and leaves no copy of a token behind.
@@ -200,6 +257,10 @@ impl Record {
         }
         let shape: Shape = serde_json::from_slice(bytes).map_err(misshapen)?;
         let grant = shape.grant.map(|grant| grant.into_grant(shape.generation)).transpose()?;
+        // A program that did not count may have sent what it announced.
+        let announced = shape.intent.iter().chain(&shape.aside).map(|intent| intent.refresh_token);
+        let once = |refresh_token| Presented { refresh_token, times: 1 };
+        let presented = shape.presented.unwrap_or_else(|| announced.map(once).collect());
         Ok(Self {
             client_id: shape.client_id,
             token_url: shape.token_url,
@@ -210,6 +271,7 @@ impl Record {
             grant,
             intent: shape.intent,
             aside: shape.aside,
+            presented,
             loss: shape.loss,
         })
     }
@@ -235,6 +297,8 @@ struct Shape {
     intent: Option<Intent>,
     #[serde(default)]
     aside: Option<Intent>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    presented: Option<Vec<Presented>>,
     loss: Option<Loss>,
 }
 
@@ -316,7 +380,7 @@ mod tests {
             refresh_issued: now,
             scope: Some("read write".parse().unwrap()),
         });
-        record.intent = Some(Intent { refresh_token: Fingerprint::of("canary-refresh"), at: now });
+        record.announce(Intent { refresh_token: Fingerprint::of("canary-refresh"), at: now });
         record.loss = Some(Loss::AnswerLost);
         record
     }
@@ -340,6 +404,35 @@ mod tests {
     fn a_newer_format_is_refused_by_name() {
         let text = record().to_bytes().expose().replace("\"version\": 1", "\"version\": 2");
         assert_eq!(Record::from_bytes(text.as_bytes()), Err(InvalidRecord::Version(2)));
+    }
+
+    #[test]
+    fn a_record_that_does_not_count_is_read_and_its_open_exchange_counts() {
+        let bytes = record().to_bytes();
+        let text = bytes.expose();
+        let counted = text.find("  \"presented\"").unwrap();
+        let rest = counted + text[counted..].find("  \"loss\"").unwrap();
+        let text = format!("{}{}", &text[..counted], &text[rest..]);
+        assert_eq!(Record::from_bytes(text.as_bytes()), Ok(record()));
+        assert_eq!(record().presentations(Fingerprint::of("canary-refresh")), 1);
+    }
+
+    #[test]
+    fn a_token_that_is_not_counted_any_more_is_not_sent_any_more() {
+        let mut record = record();
+        let at = record.intent.unwrap().at;
+        let token = |number: usize| Fingerprint::of(&number.to_string());
+        for number in 0..=COUNTERS {
+            record.announce(Intent { refresh_token: token(number), at });
+        }
+        assert_eq!(record.presented.len(), COUNTERS);
+        assert!(record.has_seen(token(0)) && !record.has_seen(token(COUNTERS)));
+        record.announce(Intent { refresh_token: token(5), at });
+        assert_eq!(record.presentations(token(5)), 2);
+        record.retract(token(5));
+        assert_eq!(record.presentations(token(5)), 1);
+        record.retract(token(5));
+        assert_eq!((record.presentations(token(5)), record.presented.len()), (0, COUNTERS - 1));
     }
 
     #[test]

@@ -88,6 +88,8 @@ pub(crate) enum Trouble {
     Silent,
     /// The server answers with an error of its own.
     Failing,
+    /// The server takes part, and answers what nobody can read.
+    Nonsense,
     /// The server wants to be left alone for a second, every time.
     Throttling,
     /// The disk is full.
@@ -113,8 +115,15 @@ pub(crate) enum Twist {
     FailsLate,
     /// The server asks to be left alone for so many seconds.
     Throttled(u8),
+    /// The same, by somebody who may have passed the request on.
+    Maintenance,
+    /// A page that no token endpoint sends.
+    Page,
     ServerError,
     ServerErrorAfterProcessing,
+    /// A complete answer that nobody can read.
+    Nonsense,
+    NonsenseAfterProcessing,
     ClientRefused,
     NeverSent,
     /// The replica dies before it took place.
@@ -157,6 +166,7 @@ fn rules() -> impl Strategy<Value = Rules> {
         2 => Just(Rules { reuse: Reuse::EndsTheGrant, ends_access: false, ..league }),
         1 => Just(Rules { reuse: Reuse::EndsTheGrant, ..league }),
         2 => Just(Rules { reuse: Reuse::Honoured, ..league }),
+        2 => Just(Rules { ends_access: false, ..league }),
         1 => Just(Rules { rotates: false, ..league }),
     ]
 }
@@ -186,6 +196,7 @@ fn trouble() -> impl Strategy<Value = Trouble> {
         Just(Trouble::Unreachable),
         Just(Trouble::Silent),
         Just(Trouble::Failing),
+        Just(Trouble::Nonsense),
         Just(Trouble::Throttling),
         Just(Trouble::NoSpace),
         Just(Trouble::Refusing),
@@ -198,6 +209,10 @@ fn fate() -> impl Strategy<Value = Fate> {
         4 => Just(Twist::Fails),
         4 => Just(Twist::FailsLate),
         1 => (1..120_u8).prop_map(Twist::Throttled),
+        1 => Just(Twist::Maintenance),
+        1 => Just(Twist::Page),
+        1 => Just(Twist::Nonsense),
+        1 => Just(Twist::NonsenseAfterProcessing),
         1 => Just(Twist::ServerError),
         1 => Just(Twist::ServerErrorAfterProcessing),
         1 => Just(Twist::ClientRefused),

@@ -28,6 +28,9 @@ const LONGEST_HOLD: Duration = Duration::from_secs(165);
 /// tries that follow soon.
 const LONGEST_WAIT: Duration = Duration::from_secs(20 * 60);
 
+/// No refresh token is presented more often, whatever comes back.
+const PRESENTATIONS: u32 = 2;
+
 /// Exchanges per replica and hour when all of them fail (back-off: 1 s doubling to 5 min), and those
 /// that 401s cause (the breaker: 30 s doubling).
 const EXCHANGES_PER_HOUR: usize = 30;
@@ -44,8 +47,9 @@ const STILL_HEARD: Duration = Duration::from_secs(600);
 pub(crate) struct Laws {
     /// Revisions under which a request was sent.
     revisions: BTreeSet<u64>,
-    /// Exchanges of a refresh token that were announced in the store, and whose end is not stored.
-    unanswered: BTreeMap<Fingerprint, u32>,
+    /// How often each refresh token has left for the server, but for the times when that turned it away
+    /// unseen.
+    presented: BTreeMap<Fingerprint, u32>,
     /// Refresh tokens whose exchange had no answer at all.
     unheard: BTreeSet<Fingerprint>,
     /// When each access token was stored.
@@ -73,13 +77,21 @@ impl Laws {
         if let Some(grant) = record.grant.as_ref().filter(|_| record.intent.is_none()) {
             self.issued.entry(grant.access.fingerprint()).or_insert(now);
         }
-        match &record.intent {
-            Some(intent) => *self.unanswered.entry(intent.refresh_token).or_default() += 1,
-            None => self.unanswered.clear(),
+    }
+
+    /// The server has turned this token away without a look at it.
+    pub(crate) fn turned_away(&mut self, token: &RefreshToken) {
+        if let Some(count) = self.presented.get_mut(&token.fingerprint()) {
+            *count = count.saturating_sub(1);
         }
     }
 
-    /// A dead token is never sent; every request has a stored intent and a revision of its own; and
+    /// The server has given tokens for this one, which may go on.
+    pub(crate) fn granted(&mut self, token: &RefreshToken) {
+        self.presented.remove(&token.fingerprint());
+    }
+
+    /// A dead token is never sent, and no token more than twice; every request has a stored intent and a revision of its own; and
     /// there are not too many.
     pub(crate) fn at_send(
         &mut self,
@@ -105,6 +117,11 @@ impl Laws {
         let again = self.unheard.contains(&fingerprint) && server.has_spent(token.expose());
         if again && !case.retry_in_doubt {
             return Err(format!("{} may be spent, is, and is sent again", token.expose()));
+        }
+        let presented = self.presented.entry(fingerprint).or_default();
+        *presented += 1;
+        if *presented > PRESENTATIONS {
+            return Err(format!("{} is presented {presented} times", token.expose()));
         }
         self.sends.push_back(now);
         self.no_storm(case, now)?;
@@ -165,17 +182,17 @@ impl Laws {
     /// A grant is given up only if the server honours it no more, or if it could be spent and may not
     /// be tried again: answers were lost twice, or once where reuse is punished.
     pub(crate) fn at_loss(
-        &self,
         record: &Record,
         replica: &Replica,
-        (server, case): (&Server, &Case),
+        (server, store, case): (&Server, &Store, &Case),
     ) -> Result<(), Breach> {
         let grant = record.grant.as_ref();
         let held = grant.and_then(|grant| grant.refresh.as_ref()).map(RefreshToken::expose);
         let Some(token) = held.or(replica.sent.as_deref()) else { return Ok(()) };
-        let unanswered = self.unanswered.get(&Fingerprint::of(token)).copied().unwrap_or_default();
-        let tolerated = if case.retry_in_doubt { 2 } else { 1 };
-        if server.honours(token) && unanswered < tolerated {
+        let stored = store.record.as_ref();
+        let announced = stored.map_or(0, |it| it.presentations(Fingerprint::of(token)));
+        let tolerated = if case.retry_in_doubt { PRESENTATIONS } else { 1 };
+        if server.honours(token) && announced < tolerated {
             return Err(format!("{token} is reported lost, and the server honours it"));
         }
         // An error that the server tells, and that is none, hides it where nothing is tried again.

@@ -13,7 +13,7 @@ use webwork_sidecar::token::bearer::{AccessToken, RefreshToken};
 use webwork_sidecar::token::current::Access;
 use webwork_sidecar::token::grant::{Grant, Seed};
 use webwork_sidecar::token::record::Record;
-use webwork_sidecar::token::state::{Action, Ask, Event, Outcome, Refusal};
+use webwork_sidecar::token::state::{Action, Ask, Event, Outcome, Refusal, Taken};
 
 use operation::Operation;
 
@@ -277,7 +277,8 @@ impl<'a> World<'a> {
             && record.loss.is_some()
             && self.store.record.as_ref().is_none_or(|stored| stored.loss.is_none())
         {
-            self.laws.at_loss(record, &self.replicas[replica], (&self.server, self.case))?;
+            let known = (&self.server, &self.store, self.case);
+            Laws::at_loss(record, &self.replicas[replica], known)?;
         }
         self.replicas[replica].performing = match &operation {
             Operation::Send(_) => Performing::Sending,
@@ -399,6 +400,15 @@ impl<'a> World<'a> {
         if let Some(journal) = &mut self.journal {
             journal.push(format!("{elapsed:>12.2?} {}", line()));
         }
+    }
+}
+
+/// Whether the server has not looked at the refresh token.
+fn is_turned_away(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::NotSent(_) | Outcome::Refused(Refusal::Client | Refusal::Request) => true,
+        Outcome::Throttled { taken, .. } => *taken != Taken::Perhaps,
+        _ => false,
     }
 }
 

@@ -25,11 +25,15 @@ impl Record {
         let held = self.grant.as_ref().and_then(|grant| grant.refresh.as_ref());
         let held = held.map(|token| token.fingerprint());
         self.remember(held);
+        // Nor is any token that was tried and had no answer.
+        for counted in std::mem::take(&mut self.presented) {
+            self.remember(Some(counted.refresh_token));
+        }
         if let Some(seed) = &app.seed {
             let before = self.seed.replace(seed.fingerprint());
             self.remember(before.filter(|before| *before != seed.fingerprint()));
         }
-        self.settle(None);
+        self.settle([]);
         self.revision += 1;
         self
     }

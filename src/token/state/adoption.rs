@@ -15,6 +15,7 @@ impl State {
     pub(super) fn take(&mut self, mut record: Record, now: Moment) {
         if record.intent.is_some() && record.intent == self.unsent {
             record.intent = self.record.intent;
+            record.presented.clone_from(&self.record.presented);
         }
         let stored = record.grant.take().filter(|grant| self.grant.as_ref() != Some(grant));
         let seed = self.pending.take_if(|pending| record.has_seen(pending.seed.fingerprint()));

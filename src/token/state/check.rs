@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::clock::{Deadline, Moment};
 
-use super::{Action, Kind, Life, Oracle, Outlook, Phase, State};
+use super::{Action, Hurry, Kind, Life, Oracle, Outlook, Phase, State};
 
 /// How often a token that seems to be dead is asked about again.
 pub(super) const AGAIN: Duration = Duration::from_secs(300);
@@ -52,10 +52,23 @@ impl State {
         let generation = self.grant.as_ref().map(|grant| grant.generation);
         match oracle {
             Oracle::Alive => (self.refused, self.dead) = (None, None),
-            Oracle::Dead => (self.refused, self.dead) = (generation, generation),
+            Oracle::Dead => {
+                (self.refused, self.dead) = (generation, generation);
+                self.need_it_now(now);
+            }
             Oracle::Unclear => {}
         }
         self.check_at = Some(Deadline::after(now, AGAIN));
         self.rest(actions);
+    }
+
+    /// A try that was put off because the access token served is due now.
+    fn need_it_now(&mut self, now: Moment) {
+        let soon = self.soonest(now);
+        if self.hurry == Hurry::Reserved
+            && let Outlook::Retry { at, .. } = &mut self.outlook
+        {
+            (*at, self.hurry) = (soon, Hurry::No);
+        }
     }
 }

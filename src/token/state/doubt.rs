@@ -8,6 +8,9 @@
 //! nothing there. So the doubt stays open until the next exchange has its answer: a refusal then is
 //! told as the loss that it is. Where the operator says that the server punishes reuse
 //! (`retry_in_doubt = false`), an exchange without any answer is not repeated on that evidence at all.
+//!
+//! Whatever comes back, no refresh token is presented more than [twice](PRESENTATIONS): a server that
+//! cannot be understood would see a spent token again and again. The count is stored with the intent.
 
 use std::time::Duration;
 
@@ -15,11 +18,19 @@ use crate::clock::{Deadline, Moment};
 
 use super::super::bearer::RefreshToken;
 use super::super::record::{Intent, Record};
-use super::{Action, Doubtful, Loss, Oracle, Phase, State, check};
+use super::{Action, Doubtful, Hurry, Loss, Oracle, Outlook, Phase, State, check};
 
 /// The pause before each of the two questions to the oracle: a server that is slow to process the
 /// exchange must have had its time.
 const ORACLE_PAUSE: Duration = Duration::from_secs(2);
+
+/// How often a refresh token is presented to a server that may have taken it: once, and once more when
+/// the answer cannot be used. Afterwards only a sign-in helps.
+const PRESENTATIONS: u32 = 2;
+
+/// Longest wait for the second presentation while the old access token serves. A server that failed, or
+/// whoever answers in its place, has that long to recover before the last chance is taken.
+const LONGEST_RESERVE: Duration = Duration::from_secs(600);
 
 /// An exchange whose answer never came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +89,28 @@ impl State {
         *self.doubt_mut() = doubt.map(|doubt| Doubt { stage, doubtful, ..doubt });
     }
 
+    /// Whether the refresh token was presented as often as it may be.
+    pub(super) fn is_used_up(&self) -> bool {
+        let token = self.refresh_token().filter(|_| self.is_rotating());
+        token.is_some_and(|token| self.record.presentations(token.fingerprint()) >= PRESENTATIONS)
+    }
+
+    /// Puts the next try off while nobody needs it: the access token serves, and nobody ordered an
+    /// exchange.
+    pub(super) fn keep_for_later(&mut self, now: Moment) {
+        if self.hurry == Hurry::Ordered || self.is_refused() || !self.has_living_token(now) {
+            return;
+        }
+        let Some(left) = self.expiry.map(|end| end.remaining(now)) else { return };
+        let later = Deadline::after(now, (left / 4).min(LONGEST_RESERVE));
+        if let Outlook::Retry { at, .. } = &mut self.outlook
+            && at.remaining(now) < later.remaining(now)
+        {
+            *at = later;
+            self.hurry = Hurry::Reserved;
+        }
+    }
+
     /// Whether it is still to be found out if the token is spent.
     pub(super) fn is_unclear(&self) -> bool {
         self.doubt().is_some_and(|doubt| doubt.stage != Stage::Unlikely)
@@ -92,6 +125,10 @@ impl State {
 
     /// With the lock in hand: finds out about an exchange in doubt before there is another one.
     pub(super) fn reconsider(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if self.is_used_up() {
+            self.give_up(Loss::AnswerLost, now, actions);
+            return;
+        }
         match self.doubt().map(|doubt| doubt.stage) {
             Some(Stage::Open) if self.oracle_is_usable(now) => self.ask_oracle(None, actions),
             Some(Stage::Open) if !self.policy.retry_in_doubt => {
@@ -108,7 +145,7 @@ impl State {
         now: Moment,
         actions: &mut Vec<Action>,
     ) {
-        if self.doubt().is_some_and(|doubt| doubt.stage == Stage::LastTry) {
+        if self.is_used_up() {
             self.give_up(Loss::AnswerLost, now, actions);
             return;
         }
@@ -148,7 +185,7 @@ impl State {
     fn unspent(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let doubtful = self.doubt().map(|doubt| doubt.doubtful);
         match (self.policy.retry_in_doubt, doubtful) {
-            (false, Some(Doubtful::Silence)) => {
+            (false, Some(Doubtful::Silence | Doubtful::Unreadable)) => {
                 self.give_up(Loss::AnswerLost, now, actions);
                 return;
             }
@@ -160,6 +197,9 @@ impl State {
             }
         }
         self.fail("an exchange was lost on its way and seems not to have taken place".into(), now);
+        if doubtful.is_some_and(|doubtful| doubtful != Doubtful::Silence) {
+            self.keep_for_later(now);
+        }
         self.close_intent(now, actions);
     }
 

@@ -90,6 +90,8 @@ pub enum Outcome {
 pub enum Taken {
     /// The answer says no.
     No,
+    /// No token endpoint answers like this: the request went elsewhere.
+    Elsewhere,
     /// A gateway says the same of a request that it had passed on.
     Perhaps,
 }
@@ -97,8 +99,10 @@ pub enum Taken {
 /// How little of an answer came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubtful {
-    /// None, one that cannot be read, or a gateway's word that it has none either.
+    /// None.
     Silence,
+    /// One that cannot be read, or a gateway's word that it has none.
+    Unreadable,
     /// The server reports an error of its own.
     ServerError,
 }

@@ -10,8 +10,8 @@ use super::super::grant::Grant;
 use super::super::record::{Intent, Record};
 use super::schedule::Breaker;
 use super::{
-    Action, Ask, Client, Event, Foreign, Issue, Kind, Life, Loss, Outcome, Outlook, Phase, Purpose,
-    Refusal, State, Taken, schedule,
+    Action, Ask, Client, Event, Foreign, Hurry, Issue, Kind, Life, Loss, Outcome, Outlook, Phase,
+    Purpose, Refusal, State, Taken, schedule,
 };
 
 impl State {
@@ -154,17 +154,26 @@ impl State {
                 self.misconfigured(Refusal::Request, now, actions);
             }
             Outcome::Refused(refusal) => self.misconfigured(refusal, now, actions),
+            Outcome::Throttled { taken: Taken::Perhaps, .. } if self.is_used_up() => {
+                self.give_up(Loss::AnswerLost, now, actions);
+            }
             Outcome::Throttled { retry_after, detail, taken } => {
-                if taken == Taken::Perhaps {
-                    self.doubt_a_little();
-                }
                 self.fail(detail, now);
+                if taken != Taken::No && retry_after.is_none() {
+                    self.keep_for_later(now);
+                }
                 self.wait_at_least(retry_after.unwrap_or_default(), now);
-                self.close_intent(now, actions);
+                match taken {
+                    Taken::No | Taken::Elsewhere => self.turned_away(now, actions),
+                    Taken::Perhaps => {
+                        self.doubt_a_little();
+                        self.close_intent(now, actions);
+                    }
+                }
             }
             Outcome::NotSent(why) => {
                 self.fail(why, now);
-                self.close_intent(now, actions);
+                self.turned_away(now, actions);
             }
             Outcome::InDoubt { why, doubtful } => self.in_doubt(why, doubtful, now, actions),
         }
@@ -174,6 +183,7 @@ impl State {
         let used = self.refresh_token().map(RefreshToken::fingerprint);
         let successor = self.successor(issue, now);
         self.outlook = Outlook::Scheduled;
+        self.hurry = Hurry::No;
         if !self.is_rotating() {
             self.succeed(Some(successor), now);
             self.rest(actions);
@@ -184,6 +194,9 @@ impl State {
         }
         self.doubt = None;
         let kept = successor.refresh.as_ref().map(RefreshToken::fingerprint);
+        if let Some(used) = used {
+            self.record.settled(used);
+        }
         self.record.remember(used.filter(|used| Some(*used) != kept));
         self.record.generation = successor.generation;
         self.record.grant = Some(successor.clone());
@@ -252,7 +265,18 @@ impl State {
             Client::AsBegun => Outlook::Misconfigured(refusal),
             Client::Changed => self.soon(now),
         };
-        self.close_intent(now, actions);
+        self.turned_away(now, actions);
+    }
+
+    /// The server has not looked at the refresh token, so it was not presented.
+    fn turned_away(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        match self.refresh_token().map(RefreshToken::fingerprint) {
+            Some(token) if self.is_rotating() => {
+                self.record.retract(token);
+                self.persist(None, now, actions);
+            }
+            _ => self.rest(actions),
+        }
     }
 
     /// Stores that nothing is on the way any more. An open doubt keeps its intent, so that a restart
@@ -265,10 +289,11 @@ impl State {
         }
     }
 
-    /// Stores the record. What is in doubt about a grant is kept while a seed is tried.
+    /// Stores the record, with what is in doubt. That of a grant is kept while a seed is tried.
     fn persist(&mut self, successor: Option<Grant>, now: Moment, actions: &mut Vec<Action>) {
         self.record.revision += 1;
-        self.record.settle(self.doubt.map(|doubt| doubt.intent));
+        let seeds = self.pending.as_ref().and_then(|pending| pending.doubt);
+        self.record.settle([seeds, self.doubt].into_iter().flatten().map(|doubt| doubt.intent));
         let record = Box::new(self.record.clone());
         let phase = Phase::Persisting { successor, since: now };
         self.perform(phase, Action::Persist(record), actions);

@@ -105,6 +105,7 @@ pub struct State {
     life: Life,
     breaker: Breaker,
     client: Client,
+    hurry: Hurry,
     /// Until when the server asked to be left alone.
     quiet: Option<Deadline>,
     /// When the last exchange began, whether or not it came to a request.
@@ -164,6 +165,17 @@ enum Client {
     AsBegun,
     /// The operator has changed it since.
     Changed,
+}
+
+/// How urgent the next try of a failed exchange is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hurry {
+    /// As the back-off says.
+    No,
+    /// The operator wants a token now.
+    Ordered,
+    /// The next try was put off, because the access token serves meanwhile.
+    Reserved,
 }
 
 /// The step that is being performed.
@@ -244,6 +256,7 @@ impl State {
             life: Life::Going,
             breaker: Breaker::default(),
             client: Client::AsBegun,
+            hurry: Hurry::No,
             quiet: None,
             begun: None,
             sent: None,

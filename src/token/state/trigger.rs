@@ -12,7 +12,8 @@ use super::super::record::Record;
 use super::doubt::Doubt;
 use super::view::Waiting;
 use super::{
-    Action, Client, Foreign, Issue, Kind, Life, Outlook, Pending, Phase, Purpose, State, Wish,
+    Action, Client, Foreign, Hurry, Issue, Kind, Life, Outlook, Pending, Phase, Purpose, State,
+    Wish,
 };
 
 impl State {
@@ -92,6 +93,7 @@ impl State {
             self.wish = Wish::Exchange;
             return;
         }
+        self.hurry = Hurry::Ordered;
         let pause = self.begun.map_or(Duration::ZERO, |begun| {
             self.policy.unauthorized_interval.saturating_sub(now.since(begun))
         });

@@ -9,7 +9,7 @@ use webwork_sidecar::token::state::{
     Doubtful, Event, Issue, Oracle, Outcome, Refusal, State, Taken,
 };
 
-use super::{Due, SECOND, World, access_token, refresh_token};
+use super::{Due, SECOND, World, access_token, is_turned_away, refresh_token};
 use crate::case::{Fate, Trouble, Twist};
 use crate::replica::Incarnation;
 use crate::server::Pair;
@@ -106,6 +106,11 @@ impl World<'_> {
                 let outcome = self.exchange(&token, twist);
                 let silent =
                     matches!(outcome, Outcome::InDoubt { doubtful: Doubtful::Silence, .. });
+                match &outcome {
+                    Outcome::Granted(_) => self.laws.granted(&token),
+                    outcome if is_turned_away(outcome) => self.laws.turned_away(&token),
+                    _ => {}
+                }
                 if silent || !self.is_alive(who) || twist == Twist::CrashAfter {
                     self.laws.unheard(&token);
                 }
@@ -159,6 +164,17 @@ impl World<'_> {
                 detail: "too many requests".into(),
                 taken: Taken::No,
             }),
+            Twist::Maintenance => Some(Outcome::Throttled {
+                retry_after: None,
+                detail: "503".into(),
+                taken: Taken::Perhaps,
+            }),
+            Twist::Page => Some(Outcome::Throttled {
+                retry_after: None,
+                detail: "404".into(),
+                taken: Taken::Elsewhere,
+            }),
+            Twist::Nonsense => Some(in_doubt("nonsense", Doubtful::Unreadable)),
             Twist::ServerError => Some(in_doubt("502", Doubtful::ServerError)),
             Twist::ClientRefused => Some(Outcome::Refused(Refusal::Client)),
             Twist::NeverSent => Some(Outcome::NotSent("the connection is gone".into())),
@@ -170,6 +186,7 @@ impl World<'_> {
         let pair = self.server.exchange(token.expose(), self.elapsed);
         match twist {
             Twist::FailsLate => in_doubt("lost on its way back", Doubtful::Silence),
+            Twist::NonsenseAfterProcessing => in_doubt("nonsense", Doubtful::Unreadable),
             Twist::ServerErrorAfterProcessing => in_doubt("502", Doubtful::ServerError),
             _ => pair.map_or(Outcome::Refused(Refusal::DeadGrant), |pair| {
                 Outcome::Granted(self.issue(pair))
@@ -206,6 +223,7 @@ fn besieged(trouble: Trouble, operation: &Operation) -> Option<Twist> {
         | (Trouble::NoSpace, Operation::Rehearse)
         | (Trouble::Silent, Operation::Send(_)) => Some(Twist::Fails),
         (Trouble::Failing, Operation::Send(_)) => Some(Twist::ServerError),
+        (Trouble::Nonsense, Operation::Send(_)) => Some(Twist::NonsenseAfterProcessing),
         (Trouble::Throttling, Operation::Send(_)) => Some(Twist::Throttled(1)),
         _ => None,
     }

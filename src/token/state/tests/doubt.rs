@@ -37,8 +37,15 @@ fn a_token_that_lives_on_after_a_loss_does_not_hide_the_loss() {
 fn a_server_that_wants_to_be_left_alone_meanwhile_leaves_the_doubt_open() {
     let mut machine = Machine::rotating();
     machine.loses_the_answer().hears_all(twice(Oracle::Alive)).sends();
-    machine.hears(throttled(Some(60 * SECOND))).does("Publish Ready 1, Close");
-    machine.stands(Standing::Retrying).sends().hears(silence()).does("Publish Ready 1, Probe");
+    machine.hears(throttled(Some(60 * SECOND))).does("Publish Ready 1, Persist 4");
+    assert!(machine.record().intent.is_some());
+    machine
+        .hears(Event::Persisted)
+        .stands(Standing::Retrying)
+        .sends()
+        .hears(silence())
+        .does("Publish Ready 1, Persist 6");
+    machine.stands(Standing::Lost);
 }
 
 #[test]
@@ -78,16 +85,14 @@ fn a_last_try_without_an_answer_ends_it() {
 
 #[test]
 fn a_last_try_that_was_turned_away_is_still_owed() {
-    let turned_away = [
-        throttled(Some(60 * SECOND)),
-        unavailable(),
-        Event::Answered(Outcome::NotSent("gone".into())),
-    ];
+    let turned_away =
+        [throttled(Some(60 * SECOND)), Event::Answered(Outcome::NotSent("gone".into()))];
     for answer in turned_away {
         let mut machine = Machine::rotating();
         machine.loses_the_answer();
         machine.hears_all(twice(Oracle::Dead));
-        machine.goes_on().hears(answer).does("Publish Expired, Close").stands(Standing::InDoubt);
+        machine.goes_on().hears(answer).does("Persist 4");
+        machine.hears(Event::Persisted).does("Publish Expired, Close").stands(Standing::InDoubt);
         machine.plans_within(SECOND / 2, 60 * SECOND).when_due().does("Publish Hold, Open");
         machine.hears(Event::Opened(None)).does("Rehearse");
         machine.goes_on().hears(silence()).stands(Standing::Lost);
@@ -120,7 +125,8 @@ fn a_client_refused_at_the_last_try_leaves_the_doubt_open() {
     let mut machine = Machine::rotating();
     machine.loses_the_answer().hears_all(twice(Oracle::Dead));
     machine.goes_on().hears(refused(Refusal::Client));
-    machine.does("Publish SignInRequired, Close").stands(Standing::Misconfigured);
+    machine.does("Publish SignInRequired, Persist 4").hears(Event::Persisted);
+    machine.stands(Standing::Misconfigured);
     assert!(machine.record().intent.is_some());
     machine.hears(Event::Reconfigured).hears(Event::Tick).does("Publish Hold, Open");
     machine.takes_the_steps().hears(refused(Refusal::DeadGrant)).stands(Standing::Lost);
@@ -141,16 +147,88 @@ fn an_oracle_that_says_nothing_is_asked_again_and_nothing_is_given_up() {
 }
 
 #[test]
-fn without_an_oracle_the_token_is_tried_again_later_and_later() {
+fn without_an_oracle_the_token_is_tried_once_more() {
     let mut machine = Machine::rotating();
     machine.after(2 * LIFE).does("Publish Hold, Open").takes_the_steps();
     machine.hears(silence()).does("Publish Expired, Close").stands(Standing::InDoubt);
-    for wait in [1, 2, 4, 8] {
-        machine.plans_within(wait * SECOND * 3 / 4, wait * SECOND * 5 / 4);
-        machine.loses_the_answer().does("Publish Expired, Close");
-    }
-    machine.sends().hears(refused(Refusal::DeadGrant)).does("Publish SignInRequired, Persist 8");
+    machine.plans_within(SECOND * 3 / 4, SECOND * 5 / 4).sends();
+    machine.clone_of().hears(granted(2)).hears(Event::Persisted).stands(Standing::Active);
+    machine.hears(refused(Refusal::DeadGrant)).does("Publish SignInRequired, Persist 4");
     assert_eq!(machine.state.loss(), Some(Loss::AnswerLost));
+}
+
+/// Whatever comes back, or does not, and whoever finds what is stored.
+#[test]
+fn no_refresh_token_is_presented_more_than_twice() {
+    let answers = [silence(), unreadable(), server_error(), unavailable()];
+    for (first, second) in
+        answers.iter().flat_map(|it| answers.iter().map(move |other| (it, other)))
+    {
+        for oracle in [Oracle::Alive, Oracle::Dead, Oracle::Unclear] {
+            for crashes in [false, true] {
+                let mut machine = Machine::rotating();
+                machine.sends();
+                let (mut sent, mut answers) = (1, [first, second].into_iter());
+                if crashes {
+                    machine.restarts();
+                    answers.next();
+                } else {
+                    machine.hears(answers.next().unwrap().clone());
+                }
+                // The operator is in a hurry, and the access token lives for a day.
+                for _ in 0..1000 {
+                    let stored = Some(machine.record());
+                    let answer = match machine.done.last() {
+                        Some(Action::Open) => Event::Opened(stored),
+                        Some(Action::Rehearse) => Event::Rehearsed,
+                        Some(Action::Connect) => Event::Connected,
+                        Some(Action::Intend(_)) => Event::Intended,
+                        Some(Action::Persist(_)) => Event::Persisted,
+                        Some(Action::Probe { .. }) => Event::Probed(oracle),
+                        Some(Action::Send(_)) => {
+                            sent += 1;
+                            answers.next().unwrap_or(second).clone()
+                        }
+                        _ => {
+                            machine.after(10 * SECOND);
+                            if !machine.done.is_empty() {
+                                continue;
+                            }
+                            Event::Asked
+                        }
+                    };
+                    machine.hears(answer);
+                }
+                if sent == 1 {
+                    // Nothing is given up while the upstream does not say what became of it.
+                    assert_eq!(oracle, Oracle::Unclear, "{first:?}, crashes {crashes}");
+                    continue;
+                }
+                assert_eq!(sent, 2, "{first:?}, {second:?}, {oracle:?}, crashes {crashes}");
+                machine.stands(Standing::Lost).explains("sign in again");
+                machine.restarts().stands(Standing::Lost);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_second_presentation_is_kept_for_later_while_the_access_token_serves() {
+    for answer in [server_error(), unreadable()] {
+        let mut machine = Machine::rotating();
+        machine.sends().hears(answer).hears_all(twice(Oracle::Alive)).shows("Ready 1");
+        machine.plans_within(600 * SECOND, 600 * SECOND).stands(Standing::Retrying);
+        // The operator wants it now.
+        machine.clone_of().after(30 * SECOND).hears(Event::Asked).does("Open");
+        // A request finds the token dead.
+        machine.hears(Event::Rejected(Generation(1))).does("Probe");
+        machine.hears(Event::Probed(Oracle::Dead)).hears(Event::Tick);
+        machine.takes_the_steps().does("Send refresh-1").shows("Hold");
+    }
+    // An answer that came nowhere may still be had, from a server that repeats it for a moment.
+    let mut machine = Machine::rotating();
+    machine.loses_the_answer().hears_all(twice(Oracle::Alive));
+    machine.plans_within(SECOND / 2, 2 * SECOND);
 }
 
 #[test]

@@ -274,6 +274,11 @@ fn silence() -> Event {
     Event::Answered(Outcome::InDoubt { why, doubtful: Doubtful::Silence })
 }
 
+fn unreadable() -> Event {
+    let why = "the answer cannot be read".into();
+    Event::Answered(Outcome::InDoubt { why, doubtful: Doubtful::Unreadable })
+}
+
 fn server_error() -> Event {
     let why = "the server answered 502".into();
     Event::Answered(Outcome::InDoubt { why, doubtful: Doubtful::ServerError })
