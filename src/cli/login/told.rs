@@ -40,10 +40,7 @@ pub(super) async fn tell(
     let reply = proven(upstream, login_pages, &grant.bearer()).await.map_err(|error| {
         format!("the sign-in is stored, but the API does not serve it: {error}")
     })?;
-    say(format_args!(
-        "  workspaces     {}",
-        workspaces(reply.content.as_deref().map(Vec::as_slice))
-    ));
+    say(format_args!("  workspaces     {}", workspaces(Some(&reply.content))));
     say("A sidecar that runs takes it up within a second.");
     Ok(())
 }

@@ -1,10 +1,15 @@
 //! One exchange with the token endpoint: connect, send, understand.
 
+mod answer;
+mod coding;
 mod line;
+mod oauth_error;
 mod reply;
 mod request;
+mod tree;
 
 use jiff::SignedDuration;
+use secrecy::zeroize::Zeroizing;
 
 use crate::clock;
 use crate::net::connect::{ConnectError, Dial};
@@ -15,8 +20,10 @@ use crate::net::tls::Trust;
 use crate::scope::ScopeSet;
 
 pub use line::{Line, LineError, Reply};
-pub use reply::classify;
+pub use reply::{ErrorTexts, classify};
 pub use request::AGENT;
+
+use reply::Unread;
 
 use super::Exchange;
 use super::source::Registration;
@@ -38,6 +45,8 @@ pub struct Exchanged {
     pub outcome: Outcome,
     /// How far our wall clock is ahead of the server's, if it told.
     pub clock_skew: Option<SignedDuration>,
+    /// The answer, if it could not be read and there may be tokens in it.
+    pub unread: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl TokenEndpoint {
@@ -74,13 +83,14 @@ impl TokenEndpoint {
     pub async fn exchange(&self, line: Line, ask: &Ask) -> Exchanged {
         let reply = match self.send(line, ask).await {
             Ok(reply) => reply,
-            Err(outcome) => return Exchanged { outcome, clock_skew: None },
+            Err(outcome) => return Exchanged { outcome, clock_skew: None, unread: None },
         };
         let now = clock::now().wall();
-        let content = reply.content.as_deref().map(Vec::as_slice);
+        let understood = reply::understood(reply.status, &reply.fields, &reply.content, now);
         Exchanged {
-            outcome: classify(reply.status, &reply.fields, content, now),
+            outcome: understood.outcome,
             clock_skew: reply::clock_skew(&reply.fields, now),
+            unread: (understood.unread == Unread::Content).then(|| reply.to_bytes()),
         }
     }
 

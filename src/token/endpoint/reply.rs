@@ -1,71 +1,127 @@
 //! What an answer of the token endpoint means: API.md §2, "How to classify", and RFC 6749 §5.
 //!
 //! Pure: status, fields and content in, [`Outcome`] out. A credential must not be given up because of
-//! an answer that says nothing about it, so only a JSON error that is known to be final refuses;
-//! everything else is passing trouble, or in doubt if the exchange may have taken place.
+//! an answer that says nothing about it, so only an error that is known to be final refuses; everything
+//! else is passing trouble, or in doubt if the exchange may have taken place.
 
 use std::time::Duration;
 
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
-use secrecy::zeroize::Zeroize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::super::bearer::{AccessToken, RefreshToken};
 use super::super::claims::Claims;
-use super::super::state::{Doubtful, Issue, Outcome, Refusal, Taken};
+use super::super::state::{Doubtful, Issue, Outcome, Taken};
+use super::answer::{Answer, Found, answer, squashed};
+use super::oauth_error::{Meaning, meaning};
+use crate::scope::ScopeSet;
 
-/// The outcome of an answer whose head arrived. `content` is what came of it, `None` when that is too
-/// large. JSON cannot be cut off and complete, so what can be read is what was meant.
-pub fn classify(
-    status: StatusCode,
-    fields: &HeaderMap,
-    content: Option<&[u8]>,
-    now: Timestamp,
-) -> Outcome {
-    let content = content.map(|content| content.strip_prefix(BYTE_ORDER_MARK).unwrap_or(content));
-    let object = content.and_then(|content| serde_json::from_slice(content).ok().map(Object));
-    if status.is_success() {
-        return match object.as_ref().map(|object| issue(&object.0, now)) {
-            Some(Ok(issue)) => Outcome::Granted(issue),
-            Some(Err(why)) => doubt(why.to_owned(), Doubtful::Silence),
-            None => doubt("its answer was not complete JSON".into(), Doubtful::Silence),
-        };
-    }
-    let said = format!("the token endpoint answered {status}");
-    let throttled =
-        |taken, detail| Outcome::Throttled { retry_after: retry_after(fields, now), detail, taken };
-    match status {
-        StatusCode::TOO_MANY_REQUESTS => return throttled(Taken::No, said),
-        // A server in maintenance says so, and a gateway that lost its server in the middle.
-        StatusCode::SERVICE_UNAVAILABLE => return throttled(Taken::Perhaps, said),
-        // A gateway that has no answer, either.
-        StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
-            return doubt(said, Doubtful::Silence);
+/// What an answer means, and whether there may be tokens in it that could not be read.
+pub(super) struct Understood {
+    pub(super) outcome: Outcome,
+    pub(super) unread: Unread,
+}
+
+/// Whether something is lost with the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// No: it was read, or there can be nothing in it.
+    Nothing,
+    /// Perhaps: it has no reading, or more than one.
+    Content,
+}
+
+/// The outcome of an answer whose head arrived. `content` is what came of it.
+pub fn classify(status: StatusCode, fields: &HeaderMap, content: &[u8], now: Timestamp) -> Outcome {
+    understood(status, fields, content, now).outcome
+}
+
+/// The texts of an error, for people: RFC 6749 §5.2, and league's `hint`.
+#[derive(Debug, Default)]
+pub struct ErrorTexts {
+    /// `error`.
+    pub code: String,
+    /// `error_description`.
+    pub description: String,
+    /// `hint`.
+    pub hint: String,
+}
+
+impl ErrorTexts {
+    /// Those in an answer; empty where it has none.
+    pub fn of(fields: &HeaderMap, content: &[u8]) -> Self {
+        let Some(Answer::Error(found)) = answer(fields, content) else { return Self::default() };
+        let text = |name: &str| found.text(name).unwrap_or_default().to_owned();
+        Self {
+            code: found.error().unwrap_or_default().to_owned(),
+            description: text("error_description"),
+            hint: text("hint"),
         }
-        status if status.is_server_error() => return doubt(said, Doubtful::ServerError),
-        _ => {}
-    }
-    // RFC 6749 §5.2: errors come with 400 or 401. A redirect speaks for whoever is in between.
-    let told = object.as_ref().filter(|_| status.is_client_error());
-    match told.and_then(|object| refusal(status, &object.0)) {
-        Some(refusal) => Outcome::Refused(refusal),
-        None => throttled(Taken::No, format!("{said} without an OAuth error: check token_url")),
     }
 }
 
-/// The JSON of an answer. The tokens in it are wiped with it.
-struct Object(Map<String, Value>);
-
-impl Drop for Object {
-    fn drop(&mut self) {
-        for value in self.0.values_mut() {
-            if let Value::String(text) = value {
-                text.zeroize();
-            }
+/// JSON cannot be cut off and complete, so what can be read is what was meant. An error that is told is
+/// believed whatever the status, because many servers tell theirs with 200.
+pub(super) fn understood(
+    status: StatusCode,
+    fields: &HeaderMap,
+    content: &[u8],
+    now: Timestamp,
+) -> Understood {
+    let read = |outcome| Understood { outcome, unread: Unread::Nothing };
+    let found = match answer(fields, content) {
+        Some(Answer::Tokens(found)) if status.is_success() => {
+            return match issue(&found, now) {
+                Ok(issue) => read(Outcome::Granted(issue)),
+                Err(why) => unreadable(why, content),
+            };
         }
-    }
+        Some(Answer::Tokens(_)) => return unreadable("its status and its content differ", content),
+        Some(Answer::Error(found)) => Some(found),
+        None if status.is_success() => {
+            return unreadable("its answer has no tokens that can be read", content);
+        }
+        None => None,
+    };
+    let said = format!("the token endpoint answered {status}");
+    let throttled =
+        |taken, detail| Outcome::Throttled { retry_after: retry_after(fields, now), detail, taken };
+    let meaning = found.map(|found| match is_reason(status, &found) {
+        true => None,
+        false => Some(meaning(&found, status == StatusCode::UNAUTHORIZED)),
+    });
+    read(match (meaning.flatten(), status) {
+        (Some(Meaning::Final(refusal)), _) => Outcome::Refused(refusal),
+        (_, StatusCode::TOO_MANY_REQUESTS) => throttled(Taken::No, said),
+        // A server in maintenance says so, and a gateway that lost its server in the middle.
+        (Some(Meaning::Busy), _) | (_, StatusCode::SERVICE_UNAVAILABLE) => {
+            throttled(Taken::Perhaps, said)
+        }
+        // A gateway that has no answer, either.
+        (_, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) => {
+            doubt(&said, Doubtful::Unreadable)
+        }
+        (_, status) if status.is_server_error() => doubt(&said, Doubtful::ServerError),
+        (Some(Meaning::Unknown), _) => {
+            doubt(&format!("{said} and an error that is not known"), Doubtful::ServerError)
+        }
+        (None, _) => {
+            throttled(Taken::Elsewhere, format!("{said} without an OAuth error: check token_url"))
+        }
+    })
+}
+
+/// Whether the error is the phrase of the status, as frameworks write it who know nothing of OAuth.
+fn is_reason(status: StatusCode, found: &Found) -> bool {
+    let code = squashed(found.error().unwrap_or_default());
+    status.canonical_reason().is_some_and(|reason| squashed(reason) == code)
+}
+
+fn unreadable(why: &str, content: &[u8]) -> Understood {
+    let unread = if content.is_empty() { Unread::Nothing } else { Unread::Content };
+    Understood { outcome: doubt(why, Doubtful::Unreadable), unread }
 }
 
 /// How far our wall clock is from the server's, if it told the time: RFC 9110 §6.6.1.
@@ -73,72 +129,68 @@ pub(super) fn clock_skew(fields: &HeaderMap, now: Timestamp) -> Option<jiff::Sig
     Some(now.duration_since(http_date(fields.get(DATE)?.to_str().ok()?)?))
 }
 
-/// RFC 8259 §8.1: a recipient may ignore it.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-fn doubt(why: String, doubtful: Doubtful) -> Outcome {
+fn doubt(why: &str, doubtful: Doubtful) -> Outcome {
     Outcome::InDoubt { why: format!("an exchange is in doubt: {why}"), doubtful }
 }
 
 /// RFC 6749 §5.1, with what API.md §2 and other servers make of it: `expires_in` may be absent, a
-/// float or a text, `token_type` may have any case.
-fn issue(object: &Map<String, Value>, now: Timestamp) -> Result<Issue, &'static str> {
-    let text = |name: &str| match object.get(name) {
-        Some(Value::String(text)) if !text.is_empty() => Some(text.as_str()),
-        _ => None,
-    };
+/// float or a text, `token_type` may have any case and something behind it.
+fn issue(found: &Found, now: Timestamp) -> Result<Issue, &'static str> {
     // RFC 6749 §7.1: a token of a type that we do not understand must not be used.
-    if text("token_type").is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
+    if found.text("token_type").is_some_and(|kind| !is_bearer(kind)) {
         return Err("its token is not a bearer token");
     }
-    let access = text("access_token").ok_or("its answer has no access_token")?;
+    let access = found.text("access_token").ok_or("its answer has no access_token")?.trim();
+    let access = access.strip_prefix("Bearer ").unwrap_or(access).trim();
     let access = AccessToken::new(access.into()).map_err(|_| "its access_token is malformed")?;
     // One that is there and is no token must not pass for none: the old one is spent.
-    let refresh = match object.get("refresh_token") {
+    let refresh = match found.get("refresh_token") {
+        None if found.elsewhere("refresh_token") > 0 => {
+            return Err("its refresh_token is not beside its access_token");
+        }
         None | Some(Value::Null) => None,
         Some(Value::String(text)) if text.is_empty() => None,
-        Some(Value::String(text)) => RefreshToken::new(text.clone())
+        Some(Value::String(text)) => RefreshToken::new(text.trim().into())
             .map(Some)
             .map_err(|_| "its refresh_token is malformed")?,
         Some(_) => return Err("its refresh_token is malformed"),
     };
     let claims = Claims::of(&access);
-    let told = object.get("expires_in").and_then(seconds);
+    let told = found.get("expires_in").and_then(seconds);
     Ok(Issue {
         life: told.or_else(|| claims.life(now)),
-        scope: text("scope").and_then(|scope| scope.parse().ok()).or(claims.scope),
+        scope: found.get("scope").and_then(scope).or(claims.scope),
         access,
         refresh,
     })
+}
+
+/// Whether this is RFC 6750's type, whatever stands behind it.
+fn is_bearer(kind: &str) -> bool {
+    let kind = kind.trim().as_bytes();
+    kind.get(..6).is_some_and(|kind| kind.eq_ignore_ascii_case(b"bearer"))
+}
+
+/// RFC 6749 §3.3 has a text, and some servers a list.
+fn scope(value: &Value) -> Option<ScopeSet> {
+    match value {
+        Value::String(text) if !text.is_empty() => text.parse().ok(),
+        Value::Array(values) => {
+            let names: Option<Vec<&str>> = values.iter().map(Value::as_str).collect();
+            names?.join(" ").parse().ok()
+        }
+        _ => None,
+    }
 }
 
 /// A life in seconds; zero and less mean nothing, and a refresh at once would be a storm.
 fn seconds(value: &Value) -> Option<Duration> {
     let number = match value {
         Value::Number(number) => number.as_f64()?,
-        Value::String(text) => text.trim().parse().ok()?,
+        Value::String(text) => text.trim().trim_end_matches(['s', 'S']).trim_end().parse().ok()?,
         _ => return None,
     };
     Duration::try_from_secs_f64(number).ok().filter(|life| !life.is_zero())
-}
-
-/// The final errors. `None`: the server says that it is passing, or what it says is unknown.
-fn refusal(status: StatusCode, object: &Map<String, Value>) -> Option<Refusal> {
-    let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
-    match text("error") {
-        "invalid_grant" => Some(Refusal::DeadGrant),
-        "invalid_client" | "unauthorized_client" => Some(Refusal::Client),
-        // league 8 refuses a dead refresh token like this; RFC 6749 would have it be invalid_grant.
-        "invalid_request" if status == StatusCode::UNAUTHORIZED => Some(Refusal::DeadGrant),
-        "invalid_request" if names_client(text("hint")) => Some(Refusal::Client),
-        "invalid_request" | "invalid_scope" | "unsupported_grant_type" => Some(Refusal::Request),
-        _ => None,
-    }
-}
-
-/// league 9 answers a missing secret with invalid_request and this hint.
-fn names_client(hint: &str) -> bool {
-    hint.contains("`client_id`") || hint.contains("`client_secret`")
 }
 
 /// RFC 9110 §10.2.3: seconds or a date, which counts from the server's own date.
@@ -162,13 +214,14 @@ fn http_date(text: &str) -> Option<Timestamp> {
 mod tests {
     use http::HeaderValue;
 
+    use super::super::super::state::Refusal;
     use super::*;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn outcome(status: u16, content: &str) -> Outcome {
         let status = StatusCode::from_u16(status).unwrap();
-        classify(status, &HeaderMap::new(), Some(content.as_bytes()), NOW)
+        classify(status, &HeaderMap::new(), content.as_bytes(), NOW)
     }
 
     fn granted(content: &str) -> Issue {
@@ -216,6 +269,15 @@ mod tests {
         for content in [
             "",
             "{",
+            r#"{"access_token":"a","refresh_token":"b""#,
+            r#"{"access_token":"a","access_token":"b"}"#,
+            r#"{"access_token":"a"}{"access_token":"b"}"#,
+            r#"{"access_token":"a","error":"invalid_grant"}"#,
+            r#"{"access_token":"a","success":false}"#,
+            r#"{"bot":{"access_token":"a"},"user":{"access_token":"b"}}"#,
+            r#"{"access_token":"a","user":{"refresh_token":"b"}}"#,
+            r#"<html><pre>{"access_token":"example"}</pre></html>"#,
+            "access_token=a&access_token=b",
             "<html></html>",
             "[]",
             "{}",
@@ -227,8 +289,133 @@ mod tests {
         ] {
             let outcome = outcome(200, content);
             assert!(
-                matches!(outcome, Outcome::InDoubt { doubtful: Doubtful::Silence, .. }),
+                matches!(outcome, Outcome::InDoubt { doubtful: Doubtful::Unreadable, .. }),
                 "{content}: {outcome:?}"
+            );
+            let status = StatusCode::OK;
+            let understood = understood(status, &HeaderMap::new(), content.as_bytes(), NOW);
+            assert_eq!(understood.unread == Unread::Content, !content.is_empty(), "{content}");
+        }
+    }
+
+    #[test]
+    fn a_grant_in_any_form_with_one_reading_is_a_grant() {
+        let json =
+            r#"{"access_token":"a.1","token_type":"Bearer","expires_in":60,"refresh_token":"b"}"#;
+        let twice = format!("{json}\n{json}");
+        let quoted = serde_json::to_string(json).unwrap();
+        let warning = "<br />\n<b>Warning</b>:  Undefined array key {x} in <b>/a.php</b> on line <b>3</b><br />\n";
+        for content in [
+            json.to_owned(),
+            format!("\u{feff}\n{json}"),
+            format!(")]}}',\n{json}"),
+            format!("while(1);{json}"),
+            format!("{{}}&&{json}"),
+            format!("callback({json});"),
+            format!("{warning}{json}"),
+            format!("PHP Notice:  Trying to access in /a.php on line 3\n{json}"),
+            format!("{json}\n{warning}"),
+            format!("{json}\0\0\0"),
+            format!("{json}garbage"),
+            format!("\0{json}"),
+            format!("[{json}]"),
+            format!(r#"{{"data":{json}}}"#),
+            format!(r#"{{"success":true,"data":{{"token":{json}}},"error":null}}"#),
+            format!(r#"{{"ok":true,"error":"","result":[{json}],"errors":[]}}"#),
+            twice,
+            quoted,
+            json.replace("Bearer", "bearer "),
+            json.replace("Bearer", "BEARER; charset=utf-8"),
+            json.replace("Bearer", "BearerToken"),
+            json.replace("60", "\"60\""),
+            json.replace("60", "\" 60 s\""),
+            json.replace("\"a.1\"", "\"Bearer a.1\""),
+            json.replace("access_token", "accessToken")
+                .replace("refresh_token", "refreshToken")
+                .replace("expires_in", "expiresIn"),
+            json.replacen("\"token_type\"", "\"access_token\":\"a.1\",\"token_type\"", 1),
+            "access_token=a.1&token_type=bearer&expires_in=60&refresh_token=b&scope=".to_owned(),
+            "access_token=a%2E1&expires_in=60&refresh_token=b\r\n".to_owned(),
+        ] {
+            let issue = granted(&content);
+            assert_eq!(issue.access.expose(), "a.1", "{content}");
+            assert_eq!(issue.refresh.unwrap().expose(), "b", "{content}");
+            assert_eq!(issue.life, Some(Duration::from_secs(60)), "{content}");
+        }
+        let scope = granted(r#"{"access_token":"a","scope":["read","write"]}"#).scope.unwrap();
+        assert_eq!(scope.to_string(), "read write");
+        let utf16: Vec<u8> =
+            format!("\u{feff}{json}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let latin1 = [json.trim_end_matches('}').as_bytes(), b",\"note\":\"caf\xe9\"}"].concat();
+        for content in [utf16, latin1] {
+            let outcome = classify(StatusCode::OK, &HeaderMap::new(), &content, NOW);
+            assert!(matches!(outcome, Outcome::Granted(_)), "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_counts_whatever_its_status_and_its_form() {
+        for (content, expected) in [
+            (r#"{"error":"invalid_grant"}"#, Refusal::DeadGrant),
+            (r#"{"error":"Invalid_Grant "}"#, Refusal::DeadGrant),
+            (r#"{"error":{"code":"invalid_grant","message":"no"}}"#, Refusal::DeadGrant),
+            (r#"{"success":false,"error":"invalid_grant"}"#, Refusal::DeadGrant),
+            (r#"{"success":false,"data":{"error":"invalid_grant"}}"#, Refusal::DeadGrant),
+            (r#"{"ok":false,"error":"invalid_refresh_token"}"#, Refusal::DeadGrant),
+            (r#"{"ok":false,"error":"token_expired"}"#, Refusal::DeadGrant),
+            (r#"{"error":"bad_refresh_token","error_uri":"https://a/"}"#, Refusal::DeadGrant),
+            (
+                "error=bad_refresh_token&error_description=The+token&error_uri=https%3A%2F%2Fa",
+                Refusal::DeadGrant,
+            ),
+            ("error=bad_verification_code&error_description=The+code", Refusal::DeadGrant),
+            (r#"{"error":"invalid_request","hint":"Token has been revoked"}"#, Refusal::DeadGrant),
+            (r#"{"error":"invalid_client"}"#, Refusal::Client),
+            (r#"{"error":"incorrect_client_credentials"}"#, Refusal::Client),
+            (r#"{"ok":false,"error":"invalid_client_id"}"#, Refusal::Client),
+            (r#"{"ok":false,"error":"bad_client_secret"}"#, Refusal::Client),
+            (r#"<br />{"error":"unsupported_grant_type"}"#, Refusal::Request),
+        ] {
+            for status in [200, 201, 302, 400, 401, 403, 404, 429, 500, 502, 503] {
+                let outcome = outcome(status, content);
+                assert!(
+                    matches!(outcome, Outcome::Refused(refusal) if refusal == expected),
+                    "{status} {content}: {outcome:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_that_nobody_knows_says_nothing_of_the_grant() {
+        for content in [
+            r#"{"success":false}"#,
+            r#"{"success":false,"message":"canary","error":null}"#,
+            r#"{"ok":false,"error":"canary_kind"}"#,
+            r#"{"error":"canary_kind"}"#,
+            r#"{"error":true}"#,
+            r#"{"error":{}, "errors":["canary"]}"#,
+            "error=canary&error_description=x",
+        ] {
+            for status in [200, 400, 403, 500] {
+                let status = StatusCode::from_u16(status).unwrap();
+                let understood = understood(status, &HeaderMap::new(), content.as_bytes(), NOW);
+                let doubtful = Doubtful::ServerError;
+                assert!(
+                    matches!(&understood.outcome, Outcome::InDoubt { doubtful: it, .. } if *it == doubtful),
+                    "{status} {content}: {:?}",
+                    understood.outcome
+                );
+                assert_eq!(understood.unread, Unread::Nothing, "{content}");
+            }
+        }
+        for content in
+            [r#"{"error":"temporarily_unavailable"}"#, r#"{"ok":false,"error":"ratelimited"}"#]
+        {
+            let outcome = outcome(200, content);
+            assert!(
+                matches!(outcome, Outcome::Throttled { taken: Taken::Perhaps, .. }),
+                "{content}"
             );
         }
     }
@@ -268,10 +455,10 @@ mod tests {
             (403, "<html>blocked</html>"),
             (404, ""),
             (302, ""),
-            (302, r#"{"error":"invalid_grant"}"#),
             (429, "<html></html>"),
             (429, r#"{"message":"Too Many Attempts."}"#),
-            (503, r#"{"error":"invalid_grant"}"#),
+            (503, "<html></html>"),
+            (404, r#"{"status":404,"error":"Not Found","path":"/oauth/tokn"}"#),
             (400, r#"{"error":"temporarily_unavailable"}"#),
             (401, r#"{"message":"Unauthenticated."}"#),
         ] {
@@ -288,8 +475,8 @@ mod tests {
         for (status, expected) in [
             (500, Doubtful::ServerError),
             (507, Doubtful::ServerError),
-            (502, Doubtful::Silence),
-            (504, Doubtful::Silence),
+            (502, Doubtful::Unreadable),
+            (504, Doubtful::Unreadable),
         ] {
             let outcome = outcome(status, r#"{"error":"server_error"}"#);
             assert!(matches!(outcome, Outcome::InDoubt { doubtful, .. } if doubtful == expected));
@@ -298,7 +485,8 @@ mod tests {
 
     #[test]
     fn one_who_turns_away_may_have_passed_it_on_before() {
-        for (status, expected) in [(503, Taken::Perhaps), (429, Taken::No), (404, Taken::No)] {
+        for (status, expected) in [(503, Taken::Perhaps), (429, Taken::No), (404, Taken::Elsewhere)]
+        {
             let outcome = outcome(status, "");
             assert!(matches!(outcome, Outcome::Throttled { taken, .. } if taken == expected));
         }

@@ -159,8 +159,8 @@ impl Desk {
             .map_err(|error| SignInError::NotSent(format!("token endpoint: {error}")))?;
         let sent = clock::now();
         let reply = endpoint.send(line, &Ask::Code(proof)).await.map_err(refusal::unanswered)?;
-        let content = reply.content.as_deref().map(Vec::as_slice);
-        let issue = refusal::granted(reply.status, &reply.fields, content, clock::now().wall())?;
+        let now = clock::now().wall();
+        let issue = refusal::granted(reply.status, &reply.fields, &reply.content, now)?;
         let record = record.signed_in(&app, issue, sent);
         keep(&store, &record).await?;
         drop(lock);

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
-use serde_json::Value;
 
-use super::super::endpoint::classify;
+use super::super::endpoint::{ErrorTexts, classify};
 use super::super::state::{Issue, Outcome, Refusal};
 use super::error::SignInError;
 use super::told::Told;
@@ -18,13 +17,13 @@ const A_MINUTE: Duration = Duration::from_secs(60);
 pub(super) fn granted(
     status: StatusCode,
     fields: &HeaderMap,
-    content: Option<&[u8]>,
+    content: &[u8],
     now: Timestamp,
 ) -> Result<Issue, SignInError> {
     match classify(status, fields, content, now) {
         Outcome::Granted(issue) if issue.refresh.is_none() => Err(SignInError::NoRefreshToken),
         Outcome::Granted(issue) => Ok(issue),
-        Outcome::Refused(refusal) => Err(refused(refusal, content.unwrap_or_default())),
+        Outcome::Refused(refusal) => Err(refused(refusal, &ErrorTexts::of(fields, content))),
         other => Err(unanswered(other)),
     }
 }
@@ -43,14 +42,12 @@ pub(super) fn unanswered(outcome: Outcome) -> SignInError {
 
 /// Servers tell the reasons apart in words alone. `hint` is league's, and exact; the description is
 /// elsewhere all there is, and may be the long sentence of RFC 6749 that names every reason at once.
-fn refused(refusal: Refusal, content: &[u8]) -> SignInError {
-    let object: Value = serde_json::from_slice(content).unwrap_or_default();
-    let text = |name: &str| object[name].as_str().unwrap_or_default();
-    let description = text("error_description");
-    let reason = if text("hint").is_empty() { description } else { text("hint") };
+fn refused(refusal: Refusal, told: &ErrorTexts) -> SignInError {
+    let description = told.description.as_str();
+    let reason = if told.hint.is_empty() { description } else { told.hint.as_str() };
     let reason = reason.to_ascii_lowercase();
     let says = |words: &str| reason.contains(words);
-    match text("error") {
+    match told.code.as_str() {
         "invalid_client" => SignInError::Client,
         "unauthorized_client" | "unsupported_grant_type" => {
             SignInError::GrantType(Told::new(description))

@@ -167,7 +167,7 @@ fn what_the_server_refuses_is_told_apart_and_ends_the_sign_in() {
 fn granted(status: u16, content: &str) -> Result<(), SignInError> {
     let status = StatusCode::from_u16(status).unwrap();
     let now = Timestamp::UNIX_EPOCH;
-    refusal::granted(status, &HeaderMap::new(), Some(content.as_bytes()), now).map(drop)
+    refusal::granted(status, &HeaderMap::new(), content.as_bytes(), now).map(drop)
 }
 
 fn error(status: u16, error: &str, description: &str, hint: &str) -> Result<(), SignInError> {
