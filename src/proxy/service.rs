@@ -165,13 +165,27 @@ impl Proxy {
     async fn bearer(&self) -> Result<Bearer, Answer> {
         match &**self.current.load() {
             Access::Ready(bearer) => return Ok(bearer.clone()),
-            Access::Unavailable(why) => return Err(unavailable(*why)),
+            Access::Unavailable(why) => return Err(self.unavailable(*why)),
             Access::Hold => {}
         }
         match timeout(self.config.hold, self.current.settled()).await.as_deref() {
             Ok(Access::Ready(bearer)) => Ok(bearer.clone()),
-            Ok(Access::Unavailable(why)) => Err(unavailable(*why)),
-            Ok(Access::Hold) | Err(_) => Err(unavailable(Unavailable::Pending)),
+            Ok(Access::Unavailable(why)) => Err(self.unavailable(*why)),
+            Ok(Access::Hold) | Err(_) => Err(self.unavailable(Unavailable::Pending)),
+        }
+    }
+
+    /// The answer without a token: a retry makes sense when the next attempt to get one has been made.
+    fn unavailable(&self, why: Unavailable) -> Answer {
+        let next = self.current.next_attempt();
+        let wait = |least| next.map_or(least, |next| next.clamp(SOON, LONGEST));
+        match why {
+            Unavailable::SignInRequired => Answer::new(Code::SignInRequired),
+            Unavailable::Misconfigured => Answer::new(Code::SignInRequired)
+                .message("The authorization server does not accept the client or its request.")
+                .hint(CORRECT),
+            Unavailable::Pending => Answer::new(Code::TokenPending).retry_after(wait(SOON)),
+            Unavailable::Expired => Answer::new(Code::TokenExpired).retry_after(wait(LATER)),
         }
     }
 
@@ -195,6 +209,9 @@ impl Proxy {
             entry.waited(watch.elapsed());
             learn(&self.counters, &self.current, &sent, &bearer);
             let mut response = sent?;
+            if replays > 0 && response.status().is_success() {
+                self.current.accepted(&bearer);
+            }
             if !self.refuses_token(&response) || replays == MAX_REPLAYS {
                 return Ok(response);
             }
@@ -216,8 +233,8 @@ impl Proxy {
             match verdict {
                 Ok(Verdict::Replay(next)) => bearer = next,
                 Ok(Verdict::Pass) => return Ok(response),
-                Ok(Verdict::Unavailable(why)) => return Err(unavailable(why)),
-                Err(_) => return Err(unavailable(Unavailable::Pending)),
+                Ok(Verdict::Unavailable(why)) => return Err(self.unavailable(why)),
+                Err(_) => return Err(self.unavailable(Unavailable::Pending)),
             }
             discard(response);
             self.counters.replayed();
@@ -302,16 +319,16 @@ const MAX_REPLAYS: u32 = 3;
 /// When to come back for a token that is on its way.
 const SOON: Duration = Duration::from_secs(1);
 
-/// When to come back for a token that the authorization server has failed to give.
+/// When to come back for a token that the authorization server has failed to give, if no attempt is
+/// planned.
 const LATER: Duration = Duration::from_secs(5);
 
-fn unavailable(why: Unavailable) -> Answer {
-    match why {
-        Unavailable::SignInRequired => Answer::new(Code::SignInRequired),
-        Unavailable::Pending => Answer::new(Code::TokenPending).retry_after(SOON),
-        Unavailable::Expired => Answer::new(Code::TokenExpired).retry_after(LATER),
-    }
-}
+/// What to do where a sign-in would be refused as well.
+const CORRECT: &str = "Correct client_id, client_secret, client_authentication or the scope, as \
+    `webwork-sidecar status` says; a secret file is read again when it changes.";
+
+/// The longest wait that callers are told: what a person mends may not take longer.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 fn failed(tape: &Tape, failure: &Failure) -> Answer {
     if let Some(answer) = tape.failure() {

@@ -7,13 +7,16 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use http::HeaderValue;
 use memchr::memmem;
 use percent_encoding::percent_decode;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::clock::{self, Deadline};
 use crate::scope::Rights;
 use crate::secret::Secret;
 
@@ -162,6 +165,8 @@ pub enum Unavailable {
     Pending,
     /// The last token expired before a new one came.
     Expired,
+    /// A person has to correct the client or the request: the authorization server refuses it.
+    Misconfigured,
 }
 
 /// What becomes of a request that the upstream answered with 401.
@@ -179,6 +184,8 @@ pub enum Verdict {
 #[derive(Clone, Debug)]
 pub struct CurrentToken {
     slot: Arc<ArcSwap<Access>>,
+    plan: Arc<ArcSwapOption<Deadline>>,
+    accepted: Arc<AtomicU64>,
     changed: watch::Receiver<()>,
     rejections: mpsc::UnboundedSender<Rejection>,
     acceptance: Acceptance,
@@ -189,6 +196,16 @@ impl CurrentToken {
     /// What is there now: one atomic load.
     pub fn load(&self) -> Guard<Arc<Access>> {
         self.slot.load()
+    }
+
+    /// Tells that the upstream took this token from a request that had been refused with the one before.
+    pub fn accepted(&self, bearer: &Bearer) {
+        self.accepted.fetch_max(bearer.generation().0, Ordering::Relaxed);
+    }
+
+    /// Time until the next attempt to get a token, if one is planned.
+    pub fn next_attempt(&self) -> Option<Duration> {
+        self.plan.load().as_ref().map(|at| at.remaining(clock::now()))
     }
 
     /// Waits until it is not [`Access::Hold`]. The caller of this function sets the limit; dropping
@@ -259,6 +276,8 @@ pub struct Rejection {
 #[derive(Debug)]
 pub struct Publisher {
     slot: Arc<ArcSwap<Access>>,
+    plan: Arc<ArcSwapOption<Deadline>>,
+    accepted: Arc<AtomicU64>,
     changed: watch::Sender<()>,
     acceptance: Acceptance,
     explained: Explained,
@@ -280,6 +299,18 @@ impl Publisher {
     pub fn explained(&self) -> &Explained {
         &self.explained
     }
+
+    /// The newest token that a request proved to work after a 401; 0 before the first.
+    pub fn accepted(&self) -> Generation {
+        Generation(self.accepted.load(Ordering::Relaxed))
+    }
+
+    /// Says when the next attempt to get a token is planned.
+    pub fn plan(&self, next: Option<Deadline>) {
+        if self.plan.load().as_deref() != next.as_ref() {
+            self.plan.store(next.map(Arc::new));
+        }
+    }
 }
 
 /// The two ends, and the reports of refused tokens. Until something is published requests hold: one
@@ -288,15 +319,19 @@ pub fn channel() -> (Publisher, CurrentToken, mpsc::UnboundedReceiver<Rejection>
     let slot = Arc::new(ArcSwap::from_pointee(Access::Hold));
     let (changed, seen) = watch::channel(());
     let (rejections, reports) = mpsc::unbounded_channel();
+    let plan = Arc::new(ArcSwapOption::empty());
+    let accepted = Arc::new(AtomicU64::new(0));
     let (acceptance, explained) = (Acceptance::default(), Explained::default());
-    let publisher = Publisher {
+    let current = CurrentToken {
         slot: Arc::clone(&slot),
-        changed,
+        plan: Arc::clone(&plan),
+        accepted: Arc::clone(&accepted),
         acceptance: acceptance.clone(),
         explained: explained.clone(),
+        changed: seen,
+        rejections,
     };
-    let current = CurrentToken { slot, changed: seen, rejections, acceptance, explained };
-    (publisher, current, reports)
+    (Publisher { slot, plan, accepted, acceptance, explained, changed }, current, reports)
 }
 
 #[cfg(test)]

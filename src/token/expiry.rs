@@ -31,6 +31,8 @@ pub enum Expiring {
     RefreshToken,
     /// The access token, because there is nothing any more to replace it with.
     AccessToken,
+    /// The access token, because the authorization server refuses the client.
+    AccessTokenOfRefusedClient,
 }
 
 /// Days before the end at which it is told.
@@ -53,11 +55,13 @@ pub(super) struct Ends {
 impl Ends {
     /// What is to be told at `now`, if anything is.
     pub(super) fn expiry(self, now: Timestamp) -> Option<Expiry> {
-        let stuck = matches!(self.standing, Standing::Lost | Standing::Misconfigured);
         let (what, at, first) = match self.kind {
             Kind::Fixed => (Expiring::PersonalAccessToken, self.access?, THRESHOLDS[0]),
-            Kind::Rotating | Kind::Renewable if stuck => {
+            _ if self.standing == Standing::Lost => {
                 (Expiring::AccessToken, self.access?, THRESHOLDS[0])
+            }
+            _ if self.standing == Standing::Misconfigured => {
+                (Expiring::AccessTokenOfRefusedClient, self.access?, THRESHOLDS[0])
             }
             Kind::Rotating => (Expiring::RefreshToken, self.refresh?, OVERDUE),
             Kind::Renewable => return None,
@@ -88,6 +92,11 @@ impl Expiry {
             Expiring::AccessToken => (
                 "access token",
                 "nothing replaces it until the problem that the status names is solved",
+            ),
+            Expiring::AccessTokenOfRefusedClient => (
+                "access token",
+                "the authorization server does not accept the client: correct client_id, client_secret \
+                 or the scope",
             ),
         };
         let when = match self.days {
@@ -165,6 +174,9 @@ mod tests {
         let expiry = lost.expiry(NOW).unwrap();
         assert_eq!((expiry.what, expiry.days), (Expiring::AccessToken, 7));
         assert!(expiry.advice().contains("access token ends within 7 days"), "{}", expiry.advice());
+        let refused =
+            Ends { standing: Standing::Misconfigured, ..lost }.expiry(NOW).unwrap().advice();
+        assert!(refused.contains("client_secret") && !refused.contains("sign in"), "{refused}");
     }
 
     #[test]

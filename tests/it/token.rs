@@ -113,6 +113,22 @@ async fn a_token_that_is_already_old_costs_no_exchange() {
     assert!(proxy.rejections.try_recv().is_err());
 }
 
+/// What tells a token that lives shortly from a path that always says 401.
+#[tokio::test]
+async fn a_replay_that_is_taken_proves_its_token_and_one_that_is_refused_does_not() {
+    for (accepted, proved) in [(2, Generation(2)), (9, Generation(0))] {
+        let upstream = Upstream::plain(move |request| strict(request, accepted)).await;
+        let mut proxy = Proxy::with(&upstream);
+        let mut caller = proxy.caller().await;
+        caller.send(post(4)).await;
+        let rejection = soon(proxy.rejections.recv()).await.unwrap();
+        proxy.publisher.publish(Access::Ready(bearer(2)));
+        rejection.reply.send(Verdict::Replay(bearer(2))).unwrap();
+        caller.reply().await;
+        assert_eq!(proxy.publisher.accepted(), proved);
+    }
+}
+
 #[tokio::test]
 async fn a_fresh_token_that_is_refused_too_is_the_callers_401() {
     let upstream = Upstream::plain(|request| strict(request, 9)).await;

@@ -77,6 +77,9 @@ impl State {
         self.due = (!fixed).then_some(due);
         // What a personal access token says of its end is shown, but not trusted.
         self.expiry = if fixed { None } else { schedule::expiry(&grant, now) };
+        if self.grant.as_ref().is_none_or(|before| before.access != grant.access) {
+            self.held = Some(now);
+        }
         self.grant = Some(grant);
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::clock::{Deadline, Moment};
 
+use super::super::current::Generation;
 use super::{Action, Hurry, Kind, Life, Oracle, Outlook, Phase, State};
 
 /// How often a token that seems to be dead is asked about again.
@@ -25,10 +26,13 @@ impl State {
             }
     }
 
-    /// Asks, unless it was asked a moment ago.
+    /// Asks, unless it was asked about this token a moment ago.
     pub(super) fn check_if_new(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let interval = self.policy.unauthorized_interval;
-        if self.is_idle() && self.checked.is_none_or(|at| now.since(at) >= interval) {
+        let generation = self.grant.as_ref().map(|grant| grant.generation);
+        let is_new =
+            |(at, of): (Moment, Generation)| Some(of) != generation || now.since(at) >= interval;
+        if self.is_idle() && self.checked.is_none_or(is_new) {
             self.check(now, actions);
         }
     }
@@ -44,22 +48,42 @@ impl State {
     }
 
     pub(super) fn check(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        self.checked = Some(now);
+        self.checked = self.grant.as_ref().map(|grant| (now, grant.generation));
         self.perform(Phase::Checking, Action::Probe { after: Duration::ZERO }, actions);
     }
 
     pub(super) fn was_checked(&mut self, oracle: Oracle, now: Moment, actions: &mut Vec<Action>) {
         let generation = self.grant.as_ref().map(|grant| grant.generation);
         match oracle {
-            Oracle::Alive => (self.refused, self.dead) = (None, None),
+            Oracle::Alive => {
+                (self.refused, self.dead) = (None, None);
+                self.breaker.unlearn();
+            }
             Oracle::Dead => {
                 (self.refused, self.dead) = (generation, generation);
                 self.need_it_now(now);
+                self.learn(now);
             }
             Oracle::Unclear => {}
         }
         self.check_at = Some(Deadline::after(now, AGAIN));
         self.rest(actions);
+    }
+
+    /// A token that worked has ended, and nobody said when it would: the next ones are replaced as soon.
+    fn learn(&mut self, now: Moment) {
+        if let Some(held) = self.held
+            && self.outlook == Outlook::Scheduled
+            && self.was_accepted()
+        {
+            self.breaker.learn(now.since(held), now);
+            self.outlook = self.soon(now);
+        }
+    }
+
+    /// Whether a request has proved that the access token works, or did.
+    pub(super) fn was_accepted(&self) -> bool {
+        self.accepted.is_some() && self.accepted == self.grant.as_ref().map(|it| it.generation)
     }
 
     /// A try that was put off because the access token served is due now.

@@ -9,7 +9,7 @@
 //! told as the loss that it is. Where the operator says that the server punishes reuse
 //! (`retry_in_doubt = false`), an exchange without any answer is not repeated on that evidence at all.
 //!
-//! Whatever comes back, no refresh token is presented more than [twice](PRESENTATIONS): a server that
+//! Whatever comes back, no refresh token is presented more than twice: a server that
 //! cannot be understood would see a spent token again and again. The count is stored with the intent.
 
 use std::time::Duration;

@@ -21,6 +21,8 @@ pub enum Event {
     Tick,
     /// The upstream answered 401 to a request that carried this token.
     Rejected(Generation),
+    /// The upstream took this token from a request that had been refused with the one before.
+    Accepted(Generation),
     /// The operator wants a new token now.
     Asked,
     /// The operator provided a seed.

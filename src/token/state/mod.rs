@@ -95,14 +95,17 @@ pub struct State {
     refused: Option<Generation>,
     /// The one that it refuses whatever is asked, as far as we know.
     dead: Option<Generation>,
-    /// When that was asked last, and when it is to be asked again.
-    checked: Option<Moment>,
+    /// When that was asked last, of which token, and when it is to be asked again.
+    checked: Option<(Moment, Generation)>,
     check_at: Option<Deadline>,
     /// What waits until nothing is being performed.
     wish: Wish,
     /// An exchange of another process that was announced and whose end was not seen.
     foreign: Foreign,
     life: Life,
+    /// Since when the access token is in use here, and the newest one that a request proved to work.
+    held: Option<Moment>,
+    accepted: Option<Generation>,
     breaker: Breaker,
     client: Client,
     hurry: Hurry,
@@ -133,6 +136,8 @@ enum Wish {
     Exchange,
     /// A 401 wants to know about the token.
     Check,
+    /// A 401 wants to know whether a token that worked has ended, though its exchange is no time ago.
+    Confirmation,
 }
 
 /// What another process was seen to be doing.
@@ -254,6 +259,8 @@ impl State {
             wish: Wish::Nothing,
             foreign: Foreign::Nothing,
             life: Life::Going,
+            held: None,
+            accepted: None,
             breaker: Breaker::default(),
             client: Client::AsBegun,
             hurry: Hurry::No,
@@ -286,6 +293,14 @@ impl State {
             (Phase::Resting, Outlook::Retry { at, .. }) => Some(*at),
             (Phase::Unsaved { retry, .. }, _) => Some(*retry),
             _ => None,
+        }
+    }
+
+    /// When the next exchange is planned, whatever is being performed until then.
+    pub fn next_attempt(&self) -> Option<Deadline> {
+        match self.outlook {
+            Outlook::Retry { at, .. } => Some(at),
+            _ => self.next(),
         }
     }
 
@@ -325,6 +340,7 @@ impl State {
         match event {
             Event::Tick => self.tick(now, actions),
             Event::Rejected(generation) => self.rejected(generation, now, actions),
+            Event::Accepted(generation) => self.accepted = Some(generation),
             Event::Asked => self.asked(now, actions),
             Event::Seeded(seed) => self.seeded(seed),
             Event::Provided(issue) => self.provided(issue, now),

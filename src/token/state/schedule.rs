@@ -82,12 +82,41 @@ pub(super) struct Breaker {
     last: Option<Moment>,
     /// How many fresh tokens in a row were refused at once.
     refused: u32,
+    /// How long tokens were seen to live, where nobody tells.
+    learned: Option<Learned>,
 }
+
+/// A life that was observed: from the first use of a token that worked to its end, which the upstream
+/// confirmed.
+#[derive(Clone, Copy, Debug)]
+struct Learned {
+    life: Duration,
+    /// How many more exchanges are let through on this evidence before the upstream is asked anew.
+    uses: u32,
+}
+
+/// How many exchanges are let through on one confirmed end. Afterwards a path that always says 401 is
+/// told from tokens that live shortly again.
+const USES: u32 = 8;
 
 impl Breaker {
     /// Lets an exchange through if the last one that a 401 caused is long enough ago. A fresh token
-    /// that is refused within that time doubles it.
-    pub(super) fn lets_through(&mut self, policy: &Refresh, now: Moment) -> bool {
+    /// that is refused within that time doubles it. For tokens that work and were seen to live shortly
+    /// it is half of their life at most.
+    pub(super) fn lets_through(
+        &mut self,
+        policy: &Refresh,
+        was_accepted: bool,
+        now: Moment,
+    ) -> bool {
+        if let (Some(last), Some(learned), true) = (self.last, &mut self.learned, was_accepted)
+            && learned.uses > 0
+            && now.since(last) >= (learned.life / 2).min(policy.unauthorized_interval)
+        {
+            learned.uses -= 1;
+            (self.last, self.refused) = (Some(now), 0);
+            return true;
+        }
         let longest = BREAKER_LIMIT.max(policy.unauthorized_interval);
         let pause = doubled(policy.unauthorized_interval, self.refused, longest);
         match self.last {
@@ -97,6 +126,17 @@ impl Breaker {
         }
         self.last = Some(now);
         true
+    }
+
+    /// Takes over how long a token lived. Its replacement counts as one that a 401 caused.
+    pub(super) fn learn(&mut self, life: Duration, now: Moment) {
+        self.learned = Some(Learned { life: life.max(SHORTEST_LIFE), uses: USES });
+        (self.last, self.refused) = (Some(now), 0);
+    }
+
+    /// Forgets it: the token lives, and a 401 was about something else.
+    pub(super) fn unlearn(&mut self) {
+        self.learned = None;
     }
 }
 

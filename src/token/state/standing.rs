@@ -86,6 +86,11 @@ impl State {
         }
     }
 
+    /// Whether an exchange may have brought tokens that never arrived here.
+    pub fn may_miss_tokens(&self) -> bool {
+        self.record.loss.is_some() || !self.record.presented.is_empty()
+    }
+
     /// How the credential behaves.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -140,8 +145,8 @@ impl Loss {
                  sign in again with `webwork-sidecar login` or on the status page, or provide a new one"
             }
             Self::AnswerLost => {
-                "an answer of the authorization server was lost, and the refresh token was spent with \
-                 it, or may have been: sign in again with `webwork-sidecar login` or on the status \
+                "an answer of the authorization server was lost or could not be used, and the refresh \
+                 token was spent with it, or may have been: sign in again with `webwork-sidecar login` or on the status \
                  page, or provide a new one"
             }
             Self::SignedOut => SIGN_IN,

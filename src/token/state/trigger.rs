@@ -78,8 +78,14 @@ impl State {
             && self.phase == Phase::Resting
             && self.life == Life::Going
             && untroubled;
-        if exchangeable && self.breaker.lets_through(&self.policy, now) {
+        if !exchangeable {
+            return;
+        }
+        let was_accepted = self.was_accepted();
+        if self.breaker.lets_through(&self.policy, was_accepted, now) {
             self.begin(now, actions);
+        } else if was_accepted {
+            self.wish = Wish::Confirmation;
         }
     }
 
@@ -118,7 +124,10 @@ impl State {
             Wish::Nothing => {}
             Wish::Exchange => self.asked(now, actions),
             Wish::Check if self.wants_check() => self.check_if_new(now, actions),
-            Wish::Check => {}
+            Wish::Confirmation if self.outlook == Outlook::Scheduled => {
+                self.check_if_new(now, actions);
+            }
+            Wish::Check | Wish::Confirmation => {}
         }
     }
 

@@ -8,7 +8,8 @@ use super::super::current::{Access, Bearer, Generation, Renewal, Unavailable};
 use super::super::grant::Grant;
 use super::{Action, Kind, Outlook, Phase, State};
 
-/// How long a request that met a 401 waits for a try that is planned: less than it would hold.
+/// How long requests wait for a try that is planned, when their token is refused: less than they would
+/// hold.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A token that has ended while its answer was on the way is replaced after a least pause; requests
@@ -53,6 +54,9 @@ impl State {
         let dead = self.is_dead() && self.kind != Kind::Fixed;
         match &self.grant {
             Some(grant) if !dead && !self.is_expired(now) => Access::Ready(self.bearer(grant)),
+            _ if matches!(self.outlook, Outlook::Misconfigured(_)) => {
+                Access::Unavailable(Unavailable::Misconfigured)
+            }
             _ if !self.may_exchange() => Access::Unavailable(Unavailable::SignInRequired),
             Some(_) => Access::Unavailable(Unavailable::Expired),
             None => Access::Unavailable(Unavailable::Pending),
@@ -74,7 +78,12 @@ impl State {
         let hopes = self.trouble.is_none() && !self.has_living_token(now);
         match self.phase {
             Phase::Unsaved { .. } | Phase::Resaving { .. } | Phase::Checking => false,
-            Phase::Resting => hopes && self.begins_within(SOON, now),
+            Phase::Resting => {
+                // Better to wait for a try that is planned than to be refused a moment before it.
+                let replaced = self.is_dead() && self.may_exchange() && self.kind != Kind::Fixed;
+                hopes && self.begins_within(SOON, now)
+                    || replaced && self.begins_within(PATIENCE, now)
+            }
             Phase::Sending if self.is_rotating() => true,
             Phase::Persisting { successor: Some(_), .. } => true,
             // Under way; a token that is known to be dead would only bring 401s meanwhile.

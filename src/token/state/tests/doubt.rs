@@ -85,15 +85,15 @@ fn a_last_try_without_an_answer_ends_it() {
 
 #[test]
 fn a_last_try_that_was_turned_away_is_still_owed() {
-    let turned_away =
-        [throttled(Some(60 * SECOND)), Event::Answered(Outcome::NotSent("gone".into()))];
-    for answer in turned_away {
+    let not_sent = Event::Answered(Outcome::NotSent("gone".into()));
+    // Requests hold for a try that comes soon, and are told of one that does not.
+    for (answer, shown) in [(throttled(Some(60 * SECOND)), "Expired"), (not_sent, "Hold")] {
         let mut machine = Machine::rotating();
         machine.loses_the_answer();
         machine.hears_all(twice(Oracle::Dead));
         machine.goes_on().hears(answer).does("Persist 4");
-        machine.hears(Event::Persisted).does("Publish Expired, Close").stands(Standing::InDoubt);
-        machine.plans_within(SECOND / 2, 60 * SECOND).when_due().does("Publish Hold, Open");
+        machine.hears(Event::Persisted).shows(shown).stands(Standing::InDoubt);
+        machine.plans_within(SECOND / 2, 60 * SECOND).when_due().shows("Hold");
         machine.hears(Event::Opened(None)).does("Rehearse");
         machine.goes_on().hears(silence()).stands(Standing::Lost);
     }
@@ -125,10 +125,10 @@ fn a_client_refused_at_the_last_try_leaves_the_doubt_open() {
     let mut machine = Machine::rotating();
     machine.loses_the_answer().hears_all(twice(Oracle::Dead));
     machine.goes_on().hears(refused(Refusal::Client));
-    machine.does("Publish SignInRequired, Persist 4").hears(Event::Persisted);
+    machine.does("Publish Misconfigured, Persist 4").hears(Event::Persisted);
     machine.stands(Standing::Misconfigured);
     assert!(machine.record().intent.is_some());
-    machine.hears(Event::Reconfigured).hears(Event::Tick).does("Publish Hold, Open");
+    machine.hears(Event::Reconfigured).hears(Event::Tick).does("Open").shows("Hold");
     machine.takes_the_steps().hears(refused(Refusal::DeadGrant)).stands(Standing::Lost);
     assert_eq!(machine.state.loss(), Some(Loss::AnswerLost));
 }

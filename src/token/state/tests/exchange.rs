@@ -167,7 +167,7 @@ fn a_client_that_is_refused_keeps_its_refresh_token_and_waits_for_the_operator()
         assert_eq!(machine.record().intent, None);
         machine.hears(Event::Persisted).stands(Standing::Misconfigured).plans_nothing();
         machine.explains("does not accept").after(DAY).does("").shows("Ready 1");
-        machine.clone_of().after(LIFE).shows("SignInRequired");
+        machine.clone_of().after(LIFE).shows("Misconfigured");
         machine.clone_of().hears(Event::Asked).does("Open");
         machine.hears(Event::Reconfigured).does("").hears(Event::Tick).does("Open");
         machine.takes_the_steps().does("Publish Hold, Send refresh-1");

@@ -54,7 +54,7 @@ fn a_refusal_waits_for_the_operator_whatever_it_is_called() {
         machine
             .hears(Event::Connected)
             .hears(refused(refusal))
-            .does("Publish SignInRequired, Close");
+            .does("Publish Misconfigured, Close");
         machine.stands(Standing::Misconfigured).after(DAY).does("");
         machine.hears(Event::Reconfigured).hears(Event::Tick).does("Connect");
         machine.hears(Event::Connected).hears(untold(1)).stands(Standing::Active);

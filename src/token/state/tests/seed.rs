@@ -89,8 +89,8 @@ fn a_seed_does_not_bring_a_dead_token_back_into_use() {
     let mut machine = Machine::rotating();
     machine.hears(Event::Rejected(Generation(1))).takes_the_steps();
     machine.hears(refused(Refusal::DeadGrant)).hears(Event::Persisted).shows("SignInRequired");
-    machine.hears(Event::Seeded(seed("new"))).does("Publish Expired").sends().shows("Hold");
-    machine.hears(throttled(None)).does("Persist 5");
+    machine.hears(Event::Seeded(seed("new"))).does("Publish Hold").sends().shows("Hold");
+    machine.hears(throttled(Some(60 * SECOND))).does("Persist 5");
     machine.hears(Event::Persisted).does("Publish Expired, Close");
 }
 
@@ -154,7 +154,7 @@ fn a_grant_in_doubt_does_not_keep_a_seed_waiting_and_is_not_forgotten_over_it() 
 fn a_seed_survives_a_client_that_is_refused() {
     let mut machine = Machine::signed_out();
     machine.hears(Event::Seeded(seed("seed"))).sends().hears(refused(Refusal::Client));
-    machine.hears(Event::Persisted).stands(Standing::Misconfigured).shows("SignInRequired");
+    machine.hears(Event::Persisted).stands(Standing::Misconfigured).shows("Misconfigured");
     machine.hears(Event::Seeded(seed("seed"))).hears(Event::Tick).does("");
     machine.hears(Event::Reconfigured).sends().does("Publish Hold, Send seed");
 }
