@@ -1,6 +1,7 @@
 //! What goes wrong, and when: a queue of faults for each target, and sudden deaths of tokens.
 
 use std::collections::VecDeque;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,8 +9,11 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::http::{HeaderMap, Response, StatusCode};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
+use url::form_urlencoded;
 
 use crate::clock;
 use crate::simulator::authorization_server::Ledger;
@@ -81,6 +85,34 @@ pub enum What {
     Garbage,
     /// Status 200, and JSON that ends in the middle.
     TruncatedJson,
+    /// An answer that other servers give.
+    Answer {
+        /// Such as 200 or 400.
+        code: u16,
+        /// Its content.
+        content: String,
+    },
+    /// The true answer, in a form that other servers use.
+    Disguised {
+        /// Which.
+        form: Disguise,
+    },
+}
+
+/// Forms of an answer that are not those of RFC 6749.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Disguise {
+    /// Compressed without having been asked for.
+    Gzip,
+    /// A form.
+    Form,
+    /// An object in an object.
+    Nested,
+    /// Between a warning of PHP and padding.
+    Surrounded,
+    /// XML.
+    Xml,
 }
 
 /// Which tokens suddenly die.
@@ -205,8 +237,44 @@ impl Fault {
             What::Html => laravel::page(StatusCode::OK),
             What::Garbage => json_bytes(StatusCode::OK, vec![0x1f, 0xff, 0x00, 0x7b, 0x22, 0xc3]),
             What::TruncatedJson => json_bytes(StatusCode::OK, self.target.cut_short().into()),
+            What::Answer { code, ref content } => {
+                let status = StatusCode::from_u16(code).unwrap_or(StatusCode::OK);
+                json_bytes(status, content.clone().into_bytes())
+            }
+            What::Disguised { .. } => return None,
         };
         Some(response)
+    }
+}
+
+impl Disguise {
+    /// The content of an answer in this form.
+    pub(super) fn of(self, content: &[u8]) -> Vec<u8> {
+        let text = String::from_utf8_lossy(content);
+        let fields: Map<String, Value> = serde_json::from_slice(content).unwrap_or_default();
+        let plain = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
+        match self {
+            Self::Gzip => {
+                let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+                encoder.write_all(content).and_then(|()| encoder.finish()).unwrap_or_default()
+            }
+            Self::Form => {
+                let mut form = form_urlencoded::Serializer::new(String::new());
+                form.extend_pairs(fields.iter().map(|(name, value)| (name, plain(value))));
+                form.finish().into_bytes()
+            }
+            Self::Nested => json!({ "success": true, "data": fields }).to_string().into_bytes(),
+            Self::Surrounded => {
+                let warning =
+                    "<br />\n<b>Warning</b>:  Undefined variable $x in <b>/a.php</b><br />\n";
+                format!("\u{feff}{warning}{text}\0\0").into_bytes()
+            }
+            Self::Xml => {
+                let tag = |(name, value)| format!("<{name}>{}</{name}>", plain(value));
+                let tags: String = fields.iter().map(tag).collect();
+                format!("<answer>{tags}</answer>").into_bytes()
+            }
+        }
     }
 }
 

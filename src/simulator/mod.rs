@@ -71,7 +71,7 @@ use crate::clock;
 use crate::scope::ScopeSet;
 
 pub use client::{Client, ClientKind, GrantType};
-pub use faults::{Fault, Faults, Target, TokenKind, What, When};
+pub use faults::{Disguise, Fault, Faults, Target, TokenKind, What, When};
 pub use journal::{
     ClientAuthentication, Exchange, Granted, Journal, Outcome, Violation, ViolationKind,
 };

@@ -2,9 +2,12 @@
 
 use std::fmt::Display;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+
+use secrecy::zeroize::Zeroizing;
 
 use crate::net::connect::Dial;
 use crate::net::login_redirect::LoginPages;
@@ -53,6 +56,8 @@ pub(super) struct Done {
     pub(super) event: Event,
     pub(super) lock: Option<Lock>,
     pub(super) line: Option<Line>,
+    /// Where an answer is kept that could not be read.
+    pub(super) unread: Option<PathBuf>,
 }
 
 /// What steps work with.
@@ -155,9 +160,9 @@ impl Tools {
                     Err(error) => Done::of(Event::NotSent(format!("token endpoint: {error}"))),
                 }
             }),
-            (Operation::Send(ask), _, Some(endpoint)) => {
+            (Operation::Send(ask), store, Some(endpoint)) => {
                 let (line, ask) = (self.line.take(), ask.clone());
-                Box::pin(send(endpoint, line, ask))
+                Box::pin(send(endpoint, line, ask, store))
             }
             (Operation::Probe(after), _, _) => {
                 let (upstream, after) = (self.upstream.clone(), *after);
@@ -175,7 +180,7 @@ impl Tools {
 
 impl Done {
     fn of(event: Event) -> Self {
-        Self { event, lock: None, line: None }
+        Self { event, lock: None, line: None, unread: None }
     }
 }
 
@@ -211,7 +216,12 @@ pub(super) async fn loaded(store: Arc<Store>, ours: Record) -> Result<Option<Rec
     record.map(|it| it.seen_by(&ours)).transpose().map_err(|foreign| foreign.to_string())
 }
 
-async fn send(endpoint: Arc<TokenEndpoint>, line: Option<Line>, ask: Ask) -> Done {
+async fn send(
+    endpoint: Arc<TokenEndpoint>,
+    line: Option<Line>,
+    ask: Ask,
+    store: Option<Arc<Store>>,
+) -> Done {
     let Some(line) = line else {
         return Done::of(Event::Answered(Outcome::NotSent("the connection is gone".into())));
     };
@@ -224,7 +234,32 @@ async fn send(endpoint: Arc<TokenEndpoint>, line: Option<Line>, ask: Ask) -> Don
             "the clock of this host differs from the authorization server's: set it right"
         );
     }
-    Done::of(Event::Answered(exchanged.outcome))
+    let unread = match (exchanged.unread, store) {
+        (Some(answer), Some(store)) => kept(store, answer).await,
+        _ => None,
+    };
+    Done { unread, ..Done::of(Event::Answered(exchanged.outcome)) }
+}
+
+/// Keeps an answer that could not be read: it may hold the only copy of the tokens.
+async fn kept(store: Arc<Store>, answer: Zeroizing<Vec<u8>>) -> Option<PathBuf> {
+    match stored(move || store.keep_unread(&answer)).await {
+        Ok(path) => {
+            tracing::error!(
+                path = %path.display(),
+                "an answer of the token endpoint could not be read; it is kept, for there may be \
+                 tokens in it"
+            );
+            Some(path)
+        }
+        Err(error) => {
+            tracing::error!(
+                error,
+                "an answer of the token endpoint could neither be read nor kept"
+            );
+            None
+        }
+    }
 }
 
 async fn probe(

@@ -4,6 +4,8 @@
 //! and newer versions are refused instead of being dropped, and an exchange announces itself in it
 //! (the [`Intent`]) before it starts. The secrets are exposed here, to be written, and nowhere else.
 
+mod presented;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -15,15 +17,13 @@ use super::current::Generation;
 use super::grant::Grant;
 use super::state::Loss;
 
+pub use presented::Presented;
+
 /// How many tokens are remembered: those of more than a year.
 const REMEMBERED: usize = 64;
 
 /// The version of the shape that this program reads and writes.
 const VERSION: u32 = 1;
-
-/// How many tokens are counted at a time. There are the grant's and a seed's, and seeds that the
-/// operator withdrew before their exchange had an end.
-const COUNTERS: usize = 16;
 
 /// Room for any record, in bytes: two tokens of the largest size, and the rest.
 pub(super) const ROOM: usize = 2 * MAX_LENGTH + (4 << 10);
@@ -64,17 +64,6 @@ pub struct Intent {
     pub refresh_token: Fingerprint,
     /// When.
     pub at: Timestamp,
-}
-
-/// Counts how often a refresh token was presented. Stored with the intent, before anything is sent, so
-/// that neither a crash nor another process presents it more often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Presented {
-    /// The refresh token.
-    pub refresh_token: Fingerprint,
-    /// How often.
-    pub times: u32,
 }
 
 /// Why bytes are not a record. Never quotes them.
@@ -159,38 +148,6 @@ impl Record {
     pub(super) fn settle(&mut self, doubts: impl IntoIterator<Item = Intent>) {
         let mut doubts = doubts.into_iter();
         (self.intent, self.aside) = (doubts.next(), doubts.next());
-    }
-
-    fn count(&mut self, token: Fingerprint) {
-        let counted = self.presented.iter_mut().find(|counted| counted.refresh_token == token);
-        match counted {
-            Some(counted) => counted.times += 1,
-            None => self.presented.push(Presented { refresh_token: token, times: 1 }),
-        }
-        if self.presented.len() > COUNTERS {
-            // One that is not counted any more must not be presented any more.
-            let oldest = self.presented.first().map(|counted| counted.refresh_token);
-            self.remember(oldest);
-        }
-    }
-
-    /// How often this token was presented without an answer that settles what became of it.
-    pub fn presentations(&self, token: Fingerprint) -> u32 {
-        let counted = self.presented.iter().find(|counted| counted.refresh_token == token);
-        counted.map_or(0, |counted| counted.times)
-    }
-
-    /// Takes one presentation back: it was not sent, or the server turned it away unseen.
-    pub(super) fn retract(&mut self, token: Fingerprint) {
-        for counted in self.presented.iter_mut().filter(|it| it.refresh_token == token) {
-            counted.times = counted.times.saturating_sub(1);
-        }
-        self.presented.retain(|counted| counted.times > 0);
-    }
-
-    /// Stops counting a token: what became of it is known.
-    pub(super) fn settled(&mut self, token: Fingerprint) {
-        self.presented.retain(|counted| counted.refresh_token != token);
     }
 
     /// The exchange of this token that was announced, if no end of it is known.
@@ -415,24 +372,6 @@ mod tests {
         let text = format!("{}{}", &text[..counted], &text[rest..]);
         assert_eq!(Record::from_bytes(text.as_bytes()), Ok(record()));
         assert_eq!(record().presentations(Fingerprint::of("canary-refresh")), 1);
-    }
-
-    #[test]
-    fn a_token_that_is_not_counted_any_more_is_not_sent_any_more() {
-        let mut record = record();
-        let at = record.intent.unwrap().at;
-        let token = |number: usize| Fingerprint::of(&number.to_string());
-        for number in 0..=COUNTERS {
-            record.announce(Intent { refresh_token: token(number), at });
-        }
-        assert_eq!(record.presented.len(), COUNTERS);
-        assert!(record.has_seen(token(0)) && !record.has_seen(token(COUNTERS)));
-        record.announce(Intent { refresh_token: token(5), at });
-        assert_eq!(record.presentations(token(5)), 2);
-        record.retract(token(5));
-        assert_eq!(record.presentations(token(5)), 1);
-        record.retract(token(5));
-        assert_eq!((record.presentations(token(5)), record.presented.len()), (0, COUNTERS - 1));
     }
 
     #[test]

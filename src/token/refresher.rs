@@ -6,6 +6,7 @@
 
 mod orders;
 
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::net::tls::Trust;
 use crate::telemetry::pulse::Pulse;
 
 use super::Config;
-use super::current::{self, Access, Publisher, Rejection};
+use super::current::{self, Access, Generation, Publisher, Rejection};
 use super::ended::Journal;
 use super::expiry::Expiry;
 use super::explanation::Explanation;
@@ -57,12 +58,15 @@ pub struct Refresher {
     publisher: Publisher,
     access: Access,
     reports: mpsc::UnboundedReceiver<Rejection>,
+    accepted: Generation,
     waiting: Waiting,
     orders: mpsc::Receiver<Order>,
     status: watch::Sender<Status>,
     operations: JoinSet<Done>,
     performing: Option<Operation>,
     rotations: u64,
+    /// Where answers are kept that could not be read.
+    unread: Option<PathBuf>,
     journal: Journal,
     changed: Option<Credential>,
     credential: watch::Sender<Credential>,
@@ -107,18 +111,21 @@ impl Refresher {
             publisher,
             access: Access::Hold,
             reports,
+            accepted: Generation::default(),
             waiting: Waiting::default(),
             orders,
             status,
             operations: JoinSet::new(),
             performing: None,
             rotations: 0,
+            unread: None,
             journal,
             changed: None,
             credential,
             page: None,
             log: Log::Nothing,
         };
+        refresher.find_unread();
         for event in provided(&refresher.config.credential, now) {
             refresher.decide(event);
         }
@@ -213,6 +220,11 @@ impl Refresher {
     fn rejected(&mut self, report: Rejection) {
         let generation = report.generation;
         self.waiting.push(report);
+        let accepted = self.publisher.accepted();
+        if accepted > self.accepted {
+            self.accepted = accepted;
+            self.decide(Event::Accepted(accepted));
+        }
         self.decide(Event::Rejected(generation));
     }
 
@@ -222,6 +234,7 @@ impl Refresher {
             (Ok(done), _) => {
                 self.lock = done.lock.or(self.lock.take());
                 self.tools.line = done.line;
+                self.unread = done.unread.or(self.unread.take());
                 done.event
             }
             (Err(_), Some(operation)) => {
@@ -235,6 +248,23 @@ impl Refresher {
             && let Some(credential) = self.changed.take()
         {
             self.change(credential);
+        }
+    }
+
+    /// Names what an earlier run could not read, or removes it if a grant came later.
+    fn find_unread(&mut self) {
+        let Some(store) = &self.tools.store else { return };
+        self.unread = store.unread();
+        if self.unread.is_some() && !self.state.may_miss_tokens() {
+            self.forget_unread();
+        }
+    }
+
+    /// There is a newer grant. What cannot be removed is tried again with the next one.
+    fn forget_unread(&mut self) {
+        self.unread = None;
+        if let Some(store) = self.tools.store.clone() {
+            tokio::task::spawn_blocking(move || store.forget_unread());
         }
     }
 
@@ -257,6 +287,9 @@ impl Refresher {
         let after = (self.state.standing(), self.state.grant().map(|grant| grant.generation));
         if !self.is_fixed() && before.1.is_some() && after.1 > before.1 {
             self.rotations += 1;
+        }
+        if after.1 > before.1 {
+            self.forget_unread();
         }
         self.report(before.0 != after.0, now);
     }
@@ -302,7 +335,11 @@ impl Refresher {
     fn report(&mut self, changed: bool, now: Moment) {
         let token = Availability::of(&self.access, &self.state, now);
         let since = if changed { now.wall() } else { self.status.borrow().since };
-        let status = Status::of(&self.state, now, since, token, self.rotations, &self.journal);
+        let mut status = Status::of(&self.state, now, since, token, self.rotations, &self.journal);
+        if let Some(path) = &self.unread {
+            status.names_unread(path);
+        }
+        self.publisher.plan(self.state.next_attempt());
         if let Log::Changes(told) = &mut self.log {
             if changed {
                 status.log();

@@ -1,5 +1,7 @@
 //! What the refresher says of itself: one model for status, readiness, metrics and log.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -125,6 +127,16 @@ impl Status {
             refused: state.is_refused(),
             loss: state.loss(),
             trouble: state.trouble().or(state.standing().advice()).map(str::to_owned),
+        }
+    }
+
+    /// Adds to what is wrong where answers are kept that could not be read.
+    pub(super) fn names_unread(&mut self, path: &Path) {
+        if let Some(trouble) = &mut self.trouble {
+            let path = path.display();
+            trouble.push_str(&format!(
+                "; an answer that could not be read is kept in {path}, for there may be tokens in it"
+            ));
         }
     }
 

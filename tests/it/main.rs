@@ -10,6 +10,7 @@
 )]
 
 mod admin;
+mod answers;
 mod canary;
 mod connections;
 mod content;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, HeaderValue, PRAGMA};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderValue, PRAGMA};
 use axum::http::{Response, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -18,7 +18,7 @@ use crate::simulator::authorization_server::ledger::{Holder, Pair};
 use crate::simulator::authorization_server::refusal::Refusal;
 use crate::simulator::authorization_server::token_request::TokenRequest;
 use crate::simulator::client::GrantType;
-use crate::simulator::faults::{Target, When};
+use crate::simulator::faults::{Disguise, Target, What, When};
 use crate::simulator::front::Peer;
 use crate::simulator::journal::{
     ClientAuthentication, Exchange, Granted, Outcome, Violation, ViolationKind,
@@ -77,6 +77,9 @@ pub(super) async fn exchange(
         _ => None,
     };
     noted.entry.outcome = outcome;
+    if let Some(What::Disguised { form }) = fault.as_ref().map(|fault| &fault.what) {
+        response = disguised(response, *form).await;
+    }
     if let Some(fault) = fault.filter(|fault| fault.when == When::After)
         && let Some(instead) = fault.strike(&head.headers).await
     {
@@ -84,6 +87,14 @@ pub(super) async fn exchange(
         response = instead;
     }
     response
+}
+
+/// The answer in another form, with the same head.
+async fn disguised(response: Response<Body>, form: Disguise) -> Response<Body> {
+    let (mut head, content) = response.into_parts();
+    head.headers.remove(CONTENT_LENGTH);
+    let content = to_bytes(content, LARGEST).await.unwrap_or_default();
+    Response::from_parts(head, form.of(&content).into())
 }
 
 /// An exchange on its way into the journal. It gets there in any case: a client that goes away ends

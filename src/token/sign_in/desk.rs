@@ -163,6 +163,7 @@ impl Desk {
         let issue = refusal::granted(reply.status, &reply.fields, &reply.content, now)?;
         let record = record.signed_in(&app, issue, sent);
         keep(&store, &record).await?;
+        stored(move || store.forget_unread()).await.ok();
         drop(lock);
         record.grant.ok_or(SignInError::NoRefreshToken)
     }

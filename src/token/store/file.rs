@@ -22,13 +22,14 @@ use rustix::fs::OFlags;
 use crate::secret::Secret;
 
 use super::super::record::{ROOM, Record};
-use super::directory::{Directory, Lock};
+use super::directory::{Directory, Lock, MAX_SIZE};
 use super::error::StoreError;
 
 const RECORD: &str = "grant.json";
 const NEXT: &str = "grant.json.next";
 const INTENT: &str = "grant.json.intent";
 const PREVIOUS: &str = "grant.json.previous";
+const UNREAD: &str = "unread-answer";
 const LOCK: &str = "lock";
 
 /// The state directory as a store of one record.
@@ -156,6 +157,48 @@ impl FileStore {
     /// [`StoreError`] when it is still there.
     pub fn forget_previous(&self) -> Result<(), StoreError> {
         self.directory.load().remove(PREVIOUS)
+    }
+
+    /// Keeps an answer that could not be read, after those that are kept already: there may be tokens in
+    /// it that exist nowhere else. Returns where it is.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it may not be durable.
+    pub fn keep_unread(&self, answer: &[u8]) -> Result<PathBuf, StoreError> {
+        let directory = self.directory.load();
+        let access = OFlags::WRONLY | OFlags::APPEND;
+        let mut file = match directory.existing(UNREAD, access)? {
+            Some(file) => file,
+            None => directory.fresh(UNREAD)?,
+        };
+        let failed = |error| directory.failed(UNREAD, "write", error);
+        let size = file.metadata().map_err(failed)?.len();
+        if size > MAX_SIZE {
+            return Err(StoreError::Size(directory.path(UNREAD)));
+        }
+        if size > 0 {
+            file.write_all(b"\n\n").map_err(failed)?;
+        }
+        file.write_all(answer).and_then(|()| file.sync_all()).map_err(failed)?;
+        directory.sync()?;
+        Ok(directory.path(UNREAD))
+    }
+
+    /// Where answers that could not be read are kept, if there are any.
+    pub fn unread(&self) -> Option<PathBuf> {
+        let directory = self.directory.load();
+        let found = directory.existing(UNREAD, OFlags::RDONLY).ok().flatten();
+        found.map(|_| directory.path(UNREAD))
+    }
+
+    /// Removes the answers that could not be read: there is a newer grant.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when they are still there.
+    pub fn forget_unread(&self) -> Result<(), StoreError> {
+        self.directory.load().remove(UNREAD)
     }
 
     /// Which version is there.
@@ -343,6 +386,21 @@ mod tests {
             assert!(matches!(store.load(), Err(StoreError::Content { .. })), "{bytes:?}");
             assert_eq!(fs::read(planted(&parent, RECORD)).unwrap(), bytes);
         }
+    }
+
+    #[test]
+    fn answers_that_could_not_be_read_are_kept_one_after_the_other() {
+        let (parent, store) = store();
+        assert_eq!(store.unread(), None);
+        let path = store.keep_unread(b"one").unwrap();
+        assert_eq!(path, planted(&parent, UNREAD));
+        assert_eq!(store.keep_unread(b"two").unwrap(), path);
+        assert_eq!(fs::read(&path).unwrap(), b"one\n\ntwo");
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(store.unread(), Some(path.clone()));
+        store.forget_unread().unwrap();
+        assert_eq!((store.unread(), path.exists()), (None, false));
     }
 
     #[test]

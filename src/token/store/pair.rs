@@ -1,6 +1,6 @@
 //! The state directory, and a second one that takes what the first cannot.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::record::Record;
 use super::directory::Lock;
@@ -102,6 +102,36 @@ impl Store {
     /// [`StoreError`] when it is still there.
     pub fn forget_previous(&self) -> Result<(), StoreError> {
         self.first.forget_previous()
+    }
+
+    /// As [`FileStore::keep_unread`], in the state directory or, if that fails, in the second one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it may not be durable.
+    pub fn keep_unread(&self, answer: &[u8]) -> Result<PathBuf, StoreError> {
+        let kept = self.first.keep_unread(answer);
+        match (&self.second, kept) {
+            (Some(second), Err(error)) => second.keep_unread(answer).map_err(|_| error),
+            (_, kept) => kept,
+        }
+    }
+
+    /// As [`FileStore::unread`], of either directory.
+    pub fn unread(&self) -> Option<PathBuf> {
+        self.first.unread().or_else(|| self.second.as_ref()?.unread())
+    }
+
+    /// As [`FileStore::forget_unread`], of both directories.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when they are still there.
+    pub fn forget_unread(&self) -> Result<(), StoreError> {
+        if let Some(second) = &self.second {
+            second.forget_unread()?;
+        }
+        self.first.forget_unread()
     }
 
     /// As [`FileStore::stamp`], of the state directory.

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
@@ -183,6 +184,11 @@ impl Sidecar {
     /// Puts this into the file of this name while the sidecar runs.
     pub(crate) fn put(&self, name: &str, content: &str) {
         self.home.put(name, content);
+    }
+
+    /// A file of the state directory.
+    pub(crate) fn state_file(&self, name: &str) -> PathBuf {
+        self.home.state().join(name)
     }
 
     /// Makes it impossible to write the file of this name in the state directory.
