@@ -231,6 +231,11 @@ impl Proxy {
                 (None, Reported::Yes) => timeout(self.config.hold, self.superseded(&bearer)).await,
             };
             match verdict {
+                // Meanwhile the content went on over the refused request, and may have become too much to keep.
+                Ok(Verdict::Replay(_)) if !tape.is_whole() => {
+                    tell_not_replayed(response.headers_mut());
+                    return Ok(response);
+                }
                 Ok(Verdict::Replay(next)) => bearer = next,
                 Ok(Verdict::Pass) => return Ok(response),
                 Ok(Verdict::Unavailable(why)) => return Err(self.unavailable(why)),

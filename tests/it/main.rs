@@ -16,6 +16,7 @@ mod connections;
 mod content;
 mod cors;
 mod doubt;
+mod early;
 mod fields;
 mod framing;
 mod guard;

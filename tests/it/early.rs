@@ -1,0 +1,75 @@
+//! Content that is still on its way when the response begins, over HTTP/2.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_rustls::server::TlsStream;
+use webwork_sidecar::token::current::Verdict;
+
+use super::support::frames::*;
+use super::support::{Certificate, Proxy, Start, Upstream, bearer, soon};
+
+type Stream = TlsStream<TcpStream>;
+
+/// ":status: 401" without indexing.
+const STATUS_401: &[u8] = &[0x08, 0x03, b'4', b'0', b'1'];
+
+async fn upstream<F, R>(behave: F) -> Upstream
+where
+    F: Fn(Stream, usize) -> R + Clone + Send + 'static,
+    R: Future<Output = ()> + Send + 'static,
+{
+    Upstream::tls_raw(&Certificate::good(), &["h2"], behave).await
+}
+
+/// While a new token is waited for, content goes on over the stream of the 401. Once it is more than is kept,
+/// its beginning is gone, and what is left is not a request.
+#[tokio::test]
+async fn content_that_outgrows_what_is_kept_after_a_401_is_not_sent_without_its_beginning() {
+    let passed = Arc::new(Semaphore::new(0));
+    let told = Arc::clone(&passed);
+    let upstream = upstream(move |stream, _| {
+        let passed = Arc::clone(&told);
+        async move {
+            let mut frames = Frames::start(stream, &[]).await;
+            let mut contents = BTreeMap::<u32, Vec<u8>>::new();
+            while let Some(frame) = frames.next().await {
+                let stream = frame.stream;
+                match frame.kind {
+                    HEADERS if contents.insert(stream, Vec::new()).is_none() && stream == 1 => {
+                        frames.headers(stream, END_STREAM, &[STATUS_401]).await;
+                    }
+                    DATA => {
+                        let content = contents.get_mut(&stream).unwrap();
+                        content.extend(&frame.payload);
+                        if stream == 1 && content.len() == 1_005 {
+                            passed.add_permits(1);
+                        }
+                        if stream != 1 && frame.flags & END_STREAM != 0 {
+                            let content = String::from_utf8(content.clone()).unwrap();
+                            frames.answer(stream, &content).await;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    })
+    .await;
+    let mut start = Start::with(&upstream);
+    start.proxy.replay_limit = 1_000;
+    let mut proxy = start.go();
+    let mut caller = proxy.caller().await;
+    caller.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    caller.send("5\r\nfirst\r\n").await;
+    let rejection = soon(proxy.rejections.recv()).await.unwrap();
+    caller.send(format!("3e8\r\n{}\r\n", "x".repeat(1_000))).await;
+    soon(passed.acquire()).await.unwrap().forget();
+    rejection.reply.send(Verdict::Replay(bearer(2))).unwrap();
+    caller.send("4\r\nlast\r\n0\r\n\r\n").await;
+    let reply = caller.reply().await;
+    assert_eq!((reply.status, reply.text()), (401, ""));
+    assert!(reply.fields.contains_key("proxy-status"));
+}
