@@ -47,6 +47,17 @@ impl<B: Body> Outgoing<B> {
     }
 }
 
+impl<B> Outgoing<B> {
+    /// Notes that the upstream takes no more for now: the wait is for the upstream, whatever the caller does.
+    pub(super) fn awaits_upstream(&self) {
+        if let Some(progress) = &self.progress
+            && progress.awaits_caller.replace(false)
+        {
+            progress.last.set(Instant::now());
+        }
+    }
+}
+
 impl<B: Body<Data = Bytes> + Unpin> Body for Outgoing<B> {
     type Data = Bytes;
     type Error = B::Error;

@@ -177,12 +177,14 @@ impl Pings {
             let was_silent = std::mem::replace(&mut self.seen, read) == read;
             match (was_silent, self.waiting) {
                 (true, true) => return true,
-                (true, false) if self.pings.send_ping(Ping::opaque()).is_ok() => {
+                (true, false) => {
+                    // It fails while an earlier one is not answered, which will do as well.
+                    let _ = self.pings.send_ping(Ping::opaque());
                     self.waiting = true;
                     self.timer = every(PING_TIMEOUT);
                 }
-                (_, true) => self.rest(),
-                (_, false) => {}
+                (false, true) => self.rest(),
+                (false, false) => {}
             }
         }
         false

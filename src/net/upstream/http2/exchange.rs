@@ -105,30 +105,26 @@ impl Http2Conn {
         }))
     }
 
-    /// Sends the rest of the content in a task of its own. It ends when the upstream takes no more for
-    /// `limit`, or when what is returned is dropped without a word.
+    /// Sends the rest of the content in a task of its own. It ends when what is returned is dropped without a
+    /// word; once the response has ended, also when the upstream takes no more for `limit`.
     fn go_on<B: RequestContent>(
         &self,
-        mut upload: Upload<Outgoing<B>>,
+        mut upload: Upload<B>,
         progress: Option<Rc<Progress>>,
         limit: Duration,
     ) -> oneshot::Sender<()> {
-        let (go_on, mut cancelled) = oneshot::channel();
+        let (go_on, mut response) = oneshot::channel();
         let slot = self.slot();
         spawn_local(async move {
             let _slot = slot;
-            let mut may_end_alone = false;
-            let sent = poll_fn(|cx| {
-                if !may_end_alone && let Poll::Ready(told) = Pin::new(&mut cancelled).poll(cx) {
-                    if told.is_err() {
-                        return Poll::Ready(());
-                    }
-                    may_end_alone = true;
-                }
-                upload.poll(cx).map(drop)
+            let may_end_alone = poll_fn(|cx| match upload.poll(cx) {
+                Poll::Ready(_) => Poll::Ready(false),
+                Poll::Pending => Pin::new(&mut response).poll(cx).map(|ended| ended.is_ok()),
             });
-            // Whatever ends it, the upload resets its stream if it is not whole.
-            drop(awaited(sent, progress.as_deref(), limit).await);
+            if may_end_alone.await {
+                // Whatever ends it, the upload resets its stream if it is not whole.
+                drop(awaited(poll_fn(|cx| upload.poll(cx)), progress.as_deref(), limit).await);
+            }
         });
         go_on
     }

@@ -5,14 +5,16 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::{Reason, SendStream};
+use http_body::Body;
 
 use crate::net::upstream::RequestContent;
+use crate::net::upstream::progress::Outgoing;
 
 /// Sends content as fast as the upstream's flow control allows. Dropping it before its end resets the
 /// stream.
 #[derive(Debug)]
 pub(super) struct Upload<B> {
-    content: B,
+    content: Outgoing<B>,
     stream: SendStream<Bytes>,
     ended: bool,
 }
@@ -30,7 +32,7 @@ pub(super) enum Uploaded {
 }
 
 impl<B: RequestContent> Upload<B> {
-    pub(super) fn new(content: B, stream: SendStream<Bytes>) -> Self {
+    pub(super) fn new(content: Outgoing<B>, stream: SendStream<Bytes>) -> Self {
         Self { content, stream, ended: false }
     }
 
@@ -51,10 +53,15 @@ impl<B: RequestContent> Upload<B> {
             }
             if self.stream.capacity() == 0 {
                 self.stream.reserve_capacity(1);
-                match ready!(self.stream.poll_capacity(cx)) {
-                    Some(Ok(0)) => continue,
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => return Poll::Ready(Uploaded::Stopped),
+                match self.stream.poll_capacity(cx) {
+                    Poll::Ready(Some(Ok(0))) => continue,
+                    Poll::Ready(Some(Ok(_))) => {}
+                    Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Uploaded::Stopped),
+                    Poll::Pending => {
+                        // The upstream can take a window back that it had granted.
+                        self.content.awaits_upstream();
+                        return Poll::Pending;
+                    }
                 }
             }
             let frame = ready!(Pin::new(&mut self.content).poll_frame(cx));
