@@ -150,3 +150,29 @@ async fn a_long_response_is_not_cut_off_because_content_is_not_taken() {
     let rest = String::from_utf8(caller.take(27).await).unwrap();
     assert!(rest.contains("begun") && rest.contains("ended\r\n0\r\n\r\n"), "{rest}");
 }
+
+/// The limit for a head does not count for content that comes after the response.
+#[tokio::test]
+async fn content_that_comes_slowly_after_the_response_leaves_the_connection_usable() {
+    let upstream = upstream(|stream, _| async move {
+        let mut frames = Frames::start(stream, &[]).await;
+        while let Some(frame) = frames.next().await {
+            if frame.kind == HEADERS && frame.flags & END_STREAM == 0 {
+                frames.answer(frame.stream, "early").await;
+            }
+        }
+    })
+    .await;
+    let mut start = Start::with(&upstream);
+    start.upstream.response_timeout = Duration::from_millis(50);
+    start.serve.head_timeout = Duration::from_millis(50);
+    let proxy = start.go();
+    let mut caller = proxy.caller().await;
+    for _ in 0..2 {
+        caller.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n").await;
+        assert_eq!(caller.reply().await.text(), "early");
+        caller.send("1").await;
+        let_time_pass(&proxy).await;
+        caller.send("2").await;
+    }
+}

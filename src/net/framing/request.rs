@@ -40,6 +40,11 @@ impl Requests {
             State::Content(_) => Asked::Other,
         }
     }
+
+    /// Returns true if content of a request is to come next.
+    pub fn is_in_content(&self) -> bool {
+        matches!(self.state, State::Content(_))
+    }
 }
 
 impl Reader for Requests {

@@ -83,8 +83,14 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
             if seat.is_late() {
                 screen.give_up(Flaw::Late);
             }
-            let brought = screen.poll_read(&mut *stream.borrow_mut(), cx, buf, |_| seat.read());
-            seat.begins(screen.is_beginning());
+            let (is_content, mut has_read) = (screen.reader().is_in_content(), false);
+            let brought = screen.poll_read(&mut *stream.borrow_mut(), cx, buf, |_| has_read = true);
+            let is_beginning = screen.is_beginning();
+            seat.begins(is_beginning);
+            // Content may come after its response; it has limits of its own.
+            if has_read && (is_beginning || !is_content) {
+                seat.read();
+            }
             let Brought::Refused(objection) = ready!(brought)? else {
                 self.begun = true;
                 return Poll::Ready(Ok(()));
