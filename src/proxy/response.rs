@@ -113,7 +113,7 @@ impl http_body::Body for Body {
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
-            Source::Upstream(content) => content.is_end_stream(),
+            Source::Upstream(content) => self.broken.is_none() && content.is_end_stream(),
             Source::Own(content) => content.is_none(),
             Source::Told(_) => false,
         }
