@@ -11,6 +11,8 @@
 //! 7 response    cleaned        fields cleaned, content streams back
 //! ```
 
+mod send;
+
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, Request, Response, StatusCode, request};
 use http_body::Body as _;
 use tokio::task::spawn_local;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::Config;
 use super::access::Entry;
@@ -32,14 +34,13 @@ use super::replay::{Playback, Tape};
 use super::request::Outbound;
 use super::response::{self, Body, Cleaned, cleaned};
 use super::response::{tell_not_replayed, tell_personal_token_refused};
-use super::retry::Retries;
 use crate::account::Account;
 use crate::answer::pages::preflight;
 use crate::answer::{Answer, Code};
 use crate::clock::{self, Stopwatch};
 use crate::guard::{Admitted, CALLER_KEY};
 use crate::net::serve::Content;
-use crate::net::upstream::{Failure, Freshness, Pool};
+use crate::net::upstream::Pool;
 use crate::telemetry::{Counters, Origin};
 use crate::token::current::{Access, Bearer, CurrentToken, Renewal, Unavailable, Verdict};
 
@@ -268,41 +269,6 @@ impl Proxy {
         let current = self.current.clone();
         spawn_local(async move { current.rejected(&bearer).await });
     }
-
-    /// Sends the request, and again where no response came and that is allowed.
-    async fn send(
-        &self,
-        outbound: &Outbound,
-        tape: &Tape,
-        bearer: &Bearer,
-    ) -> Result<Response<response::Content>, Answer> {
-        let method = outbound.method();
-        let mut freshness = match method.is_idempotent() {
-            true if tape.fits() => Freshness::Any,
-            // It could not be sent again, so it must not meet a connection that has died at rest.
-            true => Freshness::New,
-            false => Freshness::Checked,
-        };
-        let mut retries = Retries::new();
-        loop {
-            let sent = self.pool.forward(outbound.carrying(bearer, tape), freshness).await;
-            let is_kept = tape.failure().is_none() && tape.is_whole();
-            let retry = match &sent {
-                _ if !is_kept => None,
-                Ok(response) => retries.after_response(method, response),
-                Err(failure) => retries.after(method, failure),
-            };
-            let Some(retry) = retry else {
-                return sent.map_err(|failure| failed(tape, &failure));
-            };
-            drop(sent);
-            self.counters.replayed();
-            if !retry.pause.is_zero() {
-                sleep(retry.pause).await;
-            }
-            freshness = retry.freshness;
-        }
-    }
 }
 
 impl fmt::Debug for Proxy {
@@ -334,11 +300,3 @@ const CORRECT: &str = "Correct client_id, client_secret, client_authentication o
 
 /// The longest wait that callers are told: what a person mends may not take longer.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
-
-fn failed(tape: &Tape, failure: &Failure) -> Answer {
-    if let Some(answer) = tape.failure() {
-        return answer;
-    }
-    tracing::warn!(%failure, "a request got no response from the upstream");
-    Answer::from(failure)
-}

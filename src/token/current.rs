@@ -4,6 +4,8 @@
 //! allocated or formatted on that way. Only requests that meet an exchange or a 401 take the slow way:
 //! they wait for the refresher's word. The refresher alone holds the [`Publisher`].
 
+mod rejection;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use crate::secret::Secret;
 use super::acceptance::Acceptance;
 use super::bearer::AccessToken;
 use super::explanation::Explained;
+pub use rejection::{Rejection, Verdict};
 
 /// Number of the access token in use. Each token that is published gets the next one.
 #[derive(
@@ -169,17 +172,6 @@ pub enum Unavailable {
     Misconfigured,
 }
 
-/// What becomes of a request that the upstream answered with 401.
-#[derive(Clone, Debug)]
-pub enum Verdict {
-    /// Send it once more, with this token.
-    Replay(Bearer),
-    /// The 401 is the caller's: no other token is to be had, or it was tried too recently.
-    Pass,
-    /// The token was lost over it.
-    Unavailable(Unavailable),
-}
-
 /// Reads the current token. Cheap to clone; every clone sees the same.
 #[derive(Clone, Debug)]
 pub struct CurrentToken {
@@ -261,15 +253,6 @@ impl CurrentToken {
             _ => None,
         }
     }
-}
-
-/// A request's report that a token was refused, and the way back to it.
-#[derive(Debug)]
-pub struct Rejection {
-    /// The token that the request carried.
-    pub generation: Generation,
-    /// Where the request waits.
-    pub reply: oneshot::Sender<Verdict>,
 }
 
 /// Writes the current token. There is one, and it is not `Clone`.

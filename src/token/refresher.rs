@@ -5,6 +5,8 @@
 //! a reload nor the drain; the refresher returns only when nothing is on the wire and no write is owed.
 
 mod orders;
+mod report;
+mod unread;
 
 use std::path::PathBuf;
 use std::pin::pin;
@@ -15,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use crate::clock::{self, Moment};
+use crate::clock;
 use crate::net::connect::Dial;
 use crate::net::drain::Drain;
 use crate::net::tls::Trust;
@@ -24,19 +26,18 @@ use crate::telemetry::pulse::Pulse;
 use super::Config;
 use super::current::{self, Access, Generation, Publisher, Rejection};
 use super::ended::Journal;
-use super::expiry::Expiry;
-use super::explanation::Explanation;
 use super::handle::Handle;
 use super::operation::{Done, Operation, Tools};
 use super::order::Order;
 use super::record::Record;
 use super::setup::{SetupError, initial, provided};
 use super::source::Credential;
-use super::state::{Action, Event, Standing, State, step};
+use super::state::{Action, Event, State, step};
 use super::status::{Availability, Status};
 use super::store::Lock;
 use super::waiting::Waiting;
 use super::watch::Watch;
+use report::Log;
 
 /// Longest nap. Timers stand still while the host sleeps, and the store may be written by others, so
 /// both are looked at this often.
@@ -73,15 +74,6 @@ pub struct Refresher {
     /// Where a browser can sign in.
     page: Option<String>,
     log: Log,
-}
-
-/// What was logged of the status.
-#[derive(Debug)]
-enum Log {
-    /// Nothing: it is not known yet whether this refresher ever runs.
-    Nothing,
-    /// Every change, and this end of a token as the last one.
-    Changes(Option<Expiry>),
 }
 
 impl Refresher {
@@ -251,23 +243,6 @@ impl Refresher {
         }
     }
 
-    /// Names what an earlier run could not read, or removes it if a grant came later.
-    fn find_unread(&mut self) {
-        let Some(store) = &self.tools.store else { return };
-        self.unread = store.unread();
-        if self.unread.is_some() && !self.state.may_miss_tokens() {
-            self.forget_unread();
-        }
-    }
-
-    /// There is a newer grant. What cannot be removed is tried again with the next one.
-    fn forget_unread(&mut self) {
-        self.unread = None;
-        if let Some(store) = self.tools.store.clone() {
-            tokio::task::spawn_blocking(move || store.forget_unread());
-        }
-    }
-
     fn is_fixed(&self) -> bool {
         matches!(self.config.credential, Credential::PersonalAccessToken(_))
     }
@@ -292,15 +267,6 @@ impl Refresher {
             self.forget_unread();
         }
         self.report(before.0 != after.0, now);
-    }
-
-    fn explain(&self) {
-        let state = self.state.standing();
-        let trouble = self.state.trouble().or(state.advice());
-        let explanation = trouble.map(|trouble| {
-            Explanation::of(&self.config.credential, state, trouble, self.page.as_deref())
-        });
-        self.publisher.explained().set(explanation);
     }
 
     fn perform(&mut self, action: Action) {
@@ -330,37 +296,5 @@ impl Refresher {
                 }
             }
         }
-    }
-
-    fn report(&mut self, changed: bool, now: Moment) {
-        let token = Availability::of(&self.access, &self.state, now);
-        let since = if changed { now.wall() } else { self.status.borrow().since };
-        let mut status = Status::of(&self.state, now, since, token, self.rotations, &self.journal);
-        if let Some(path) = &self.unread {
-            status.names_unread(path);
-        }
-        self.publisher.plan(self.state.next_attempt());
-        if let Log::Changes(told) = &mut self.log {
-            if changed {
-                status.log();
-            }
-            if let Some(expiry) = &status.expiry
-                && expiry.is_news_after(told.as_ref())
-            {
-                tracing::warn!(ends = %clock::second_of(expiry.at), "{}", expiry.advice());
-            }
-            *told = status.expiry;
-        }
-        if matches!(status.state, Standing::SignedOut | Standing::Lost)
-            && token == Availability::Unavailable
-        {
-            // Whoever signs in next may be another person.
-            self.publisher.acceptance().forget();
-        }
-        self.status.send_if_modified(|seen| {
-            let modified = *seen != status;
-            *seen = status;
-            modified
-        });
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::support::{Caller, Certificate, Proxy, Start, Upstream, Wire, soon};
+use super::support::{Caller, Certificate, Proxy, Reply, Start, Upstream, Wire, soon};
 
 /// Larger than what is kept, and than what the buffers on the way take.
 const SIZES: [usize; 2] = [200_000, 8 << 20];
@@ -61,13 +61,12 @@ async fn refuses<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// A caller that sends everything, whatever happens, and then reads.
-async fn upload(caller: &mut Caller<TcpStream>, size: usize) -> (u16, String) {
+async fn upload(caller: &mut Caller<TcpStream>, size: usize) -> Reply {
     let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n");
     caller.send(head).await;
     let content = vec![b'x'; size];
     soon(caller.stream().write_all(&content)).await.unwrap();
-    let reply = caller.reply().await;
-    (reply.status, reply.text().to_owned())
+    caller.reply().await
 }
 
 async fn every_upload_is_refused(tls: bool) {
@@ -92,8 +91,8 @@ async fn every_upload_is_refused(tls: bool) {
                     let before = seen.load(Ordering::SeqCst);
                     let mut caller = proxy.caller().await;
                     let case = format!("{manner:?} tls: {tls} {size} {answer:?} round {round}");
-                    let told = upload(&mut caller, size).await;
-                    assert_eq!(told, (413, "too large".to_owned()), "{case}");
+                    let reply = upload(&mut caller, size).await;
+                    assert_eq!((reply.status, reply.text()), (413, "too large"), "{case}");
                     assert_eq!(seen.load(Ordering::SeqCst), before + 1, "{case}");
                     assert_eq!(proxy.get("/").await.text(), "ok", "{case}");
                 }
@@ -113,20 +112,25 @@ async fn the_answer_to_an_upload_that_is_not_read_arrives_over_tls() {
     every_upload_is_refused(true).await;
 }
 
-/// The rest of the content is read, so the caller's connection stays in use.
+/// All of the content is read, and the connection goes on or was announced to close.
 #[tokio::test]
-async fn the_callers_connection_outlives_a_refused_upload() {
+async fn a_refused_upload_ends_the_callers_connection_only_where_that_is_announced() {
     let seen = Arc::<AtomicUsize>::default();
     let upstream = Upstream::raw(move |stream, _| {
         refuses(stream, Manner::Closes, REFUSALS[1], Arc::clone(&seen))
     })
     .await;
     let proxy = Proxy::with(&upstream);
-    let mut caller = proxy.caller().await;
     for _ in 0..ROUNDS {
-        assert_eq!(upload(&mut caller, 1 << 20).await.0, 413);
-        caller.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-        assert_eq!(caller.reply().await.text(), "ok");
+        let mut caller = proxy.caller().await;
+        let reply = upload(&mut caller, 1 << 20).await;
+        assert_eq!(reply.status, 413);
+        if reply.fields.contains_key("connection") {
+            assert!(caller.is_closed().await);
+        } else {
+            caller.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            assert_eq!(caller.reply().await.text(), "ok");
+        }
     }
 }
 

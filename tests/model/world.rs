@@ -13,7 +13,7 @@ use webwork_sidecar::token::bearer::{AccessToken, RefreshToken};
 use webwork_sidecar::token::current::Access;
 use webwork_sidecar::token::grant::{Grant, Seed};
 use webwork_sidecar::token::record::Record;
-use webwork_sidecar::token::state::{Action, Ask, Event, Outcome, Refusal, Taken};
+use webwork_sidecar::token::state::{Action, Ask, Event, Outcome, Refusal};
 
 use operation::Operation;
 
@@ -407,7 +407,7 @@ impl<'a> World<'a> {
 fn is_turned_away(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::NotSent(_) | Outcome::Refused(Refusal::Client | Refusal::Request) => true,
-        Outcome::Throttled { taken, .. } => *taken != Taken::Perhaps,
+        Outcome::Throttled { .. } => true,
         _ => false,
     }
 }

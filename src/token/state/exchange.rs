@@ -154,22 +154,18 @@ impl State {
                 self.misconfigured(Refusal::Request, now, actions);
             }
             Outcome::Refused(refusal) => self.misconfigured(refusal, now, actions),
-            Outcome::Throttled { taken: Taken::Perhaps, .. } if self.is_used_up() => {
-                self.give_up(Loss::AnswerLost, now, actions);
-            }
             Outcome::Throttled { retry_after, detail, taken } => {
                 self.fail(detail, now);
                 if taken != Taken::No && retry_after.is_none() {
                     self.keep_for_later(now);
                 }
                 self.wait_at_least(retry_after.unwrap_or_default(), now);
-                match taken {
-                    Taken::No | Taken::Elsewhere => self.turned_away(now, actions),
-                    Taken::Perhaps => {
-                        self.doubt_a_little();
-                        self.close_intent(now, actions);
-                    }
+                // "Later" is no answer to the refresh token, or a maintenance of two requests would end the
+                // grant: it is asked again however often it comes.
+                if taken == Taken::Perhaps {
+                    self.doubt_a_little();
                 }
+                self.turned_away(now, actions);
             }
             Outcome::NotSent(why) => {
                 self.fail(why, now);
