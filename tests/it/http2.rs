@@ -382,8 +382,12 @@ impl Break {
 }
 
 /// Reads an answer that must break off: its head, and less than all of its content.
-async fn breaks_off(mut caller: Caller<TcpStream>, content: &str) {
+async fn breaks_off(mut caller: Caller<TcpStream>, content: &str, end: Break) {
     let (line, fields) = caller.head().await;
+    if matches!(end, Break::TcpReset) && line == "HTTP/1.1 502 Bad Gateway" {
+        // The reset has overtaken the head.
+        return;
+    }
     assert_eq!(line, "HTTP/1.1 200 OK");
     let rest = String::from_utf8(caller.rest().await).unwrap();
     match fields.get("content-length") {
@@ -411,7 +415,7 @@ async fn half_an_answer_is_never_a_whole_one() {
                 let proxy = Proxy::with(&upstream);
                 let mut caller = proxy.caller().await;
                 caller.send(post("data")).await;
-                breaks_off(caller, content).await;
+                breaks_off(caller, content, end).await;
             }
         }
     }
