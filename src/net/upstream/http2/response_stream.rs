@@ -112,7 +112,9 @@ impl Body for ResponseStream {
         let frame = ready!(receiving.poll_frame(cx));
         match &frame {
             None => {
-                self.0.take().map(Receiving::complete);
+                if let Some(receiving) = self.0.take() {
+                    receiving.complete();
+                }
             }
             Some(Err(_)) => self.0 = None,
             Some(Ok(_)) => {}
