@@ -94,6 +94,8 @@ pub struct Pool<B> {
     stream_limit: Cell<usize>,
     /// Told when a stream is free.
     capacity: Rc<Signal>,
+    /// Requests over HTTP/2 that got a response.
+    answered: Cell<u64>,
     introduction: RefCell<Option<Introduction>>,
     reaping: Cell<bool>,
 }
@@ -120,6 +122,7 @@ impl<B: RequestContent> Pool<B> {
             shared: RefCell::default(),
             stream_limit: Cell::new(1),
             capacity: Rc::default(),
+            answered: Cell::new(0),
             introduction: RefCell::default(),
             reaping: Cell::new(false),
         })
@@ -157,7 +160,13 @@ impl<B: RequestContent> Pool<B> {
                 Checkout::Http2(connection, slot) => {
                     let origin = &self.config.origin;
                     let sent = connection.send(slot, request, origin, progress, limit).await;
-                    return sent.map_err(|error| self.failed(&connection, error));
+                    return match sent {
+                        Ok(response) => {
+                            self.answered.set(self.answered.get() + 1);
+                            Ok(response)
+                        }
+                        Err(error) => Err(self.failed(&connection, error)),
+                    };
                 }
             };
             match connection.send(Rc::clone(self), request, progress.as_deref(), limit).await? {
@@ -174,7 +183,7 @@ impl<B: RequestContent> Pool<B> {
         Err(last.unwrap_or_else(|| Failure::closed(ATTEMPTS)))
     }
 
-    /// Draws the consequences of a failure for other requests.
+    /// Keeps other requests from a connection over which this one has failed.
     fn failed(&self, connection: &Http2Conn, error: SendError) -> Failure {
         if error.requires_http1() && !self.requires_http1.replace(true) {
             tracing::info!("upstream requires HTTP/1.1; HTTP/2 is no longer offered");
@@ -191,7 +200,7 @@ impl<B: RequestContent> Pool<B> {
         if error.is_useless() {
             self.shared.borrow_mut().retain(|shared| !shared.is_same(connection));
         }
-        error.into_failure()
+        error.into_failure().after(self.answered.get())
     }
 
     /// Which protocols to offer on a new connection.

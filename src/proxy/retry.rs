@@ -16,6 +16,8 @@ use crate::net::upstream::{self, Cause, Exposure, Failure, Freshness, Provenance
 pub(super) struct Retries {
     /// A connection has died over the request.
     met_dead_connection: bool,
+    /// Requests that the upstream had answered at the last refusal of this one.
+    answered: Option<u64>,
     next_pause: Duration,
     paused: Duration,
 }
@@ -35,7 +37,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Retries {
     pub(super) fn new() -> Self {
-        Self { met_dead_connection: false, next_pause: FIRST_PAUSE, paused: Duration::ZERO }
+        Self {
+            met_dead_connection: false,
+            answered: None,
+            next_pause: FIRST_PAUSE,
+            paused: Duration::ZERO,
+        }
     }
 
     /// Returns when to send a request again whose content is still here, or `None` if it must not be, or no
@@ -45,10 +52,7 @@ impl Retries {
             return None;
         }
         match failure.exposure() {
-            Exposure::Refused if failure.may_retry_at_once() => {
-                Some(Retry { pause: Duration::ZERO, freshness: Freshness::Checked })
-            }
-            Exposure::Refused => self.pause(),
+            Exposure::Refused => self.refused(failure),
             Exposure::Unprocessed => self.dead_connection(),
             // RFC 9110 §9.2.2, RFC 9112 §9.3.1: only if once or twice makes no difference, and only if an
             // idle connection was dead: a new one that dies over a request will do so again.
@@ -77,6 +81,20 @@ impl Retries {
     fn dead_connection(&mut self) -> Option<Retry> {
         let is_first = !std::mem::replace(&mut self.met_dead_connection, true);
         is_first.then_some(Retry { pause: Duration::ZERO, freshness: Freshness::New })
+    }
+
+    /// An upstream that serves other requests meanwhile has taken them first, so the next attempt comes at once.
+    /// One that serves none is left alone for a moment, or every request would cost it connections.
+    fn refused(&mut self, failure: &Failure) -> Option<Retry> {
+        let answered = failure.answered();
+        let serves_others = self.answered.replace(answered).is_none_or(|before| answered > before);
+        if serves_others {
+            (self.next_pause, self.paused) = (FIRST_PAUSE, Duration::ZERO);
+        }
+        if serves_others || failure.may_retry_at_once() {
+            return Some(Retry { pause: Duration::ZERO, freshness: Freshness::Checked });
+        }
+        self.pause()
     }
 
     fn pause(&mut self) -> Option<Retry> {

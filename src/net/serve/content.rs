@@ -32,22 +32,29 @@ pub struct Content {
     counters: Arc<Counters>,
 }
 
-/// Whether content of the last request on a connection was left unread. Atomic because content may go
-/// to another thread before it is dropped.
+/// Whether content of the last request on a connection was left unread, or is being read for nobody. Atomic
+/// because content may go to another thread before it is dropped.
 #[derive(Debug, Default)]
-pub(super) struct Leftover(AtomicBool);
+pub(super) struct Leftover {
+    is_left: AtomicBool,
+    is_being_read: AtomicBool,
+}
 
 impl Leftover {
     pub(super) fn leave(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.is_left.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn forget(&self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.is_left.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn is_there(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.is_left.load(Ordering::Relaxed) || self.is_being_read.load(Ordering::Relaxed)
+    }
+
+    fn is_being_read(&self, reading: bool) {
+        self.is_being_read.store(reading, Ordering::Relaxed);
     }
 }
 
@@ -163,6 +170,7 @@ impl Drop for Content {
         match (self.reads_rest, self.incoming.take(), Handle::try_current()) {
             (true, Some(incoming), Ok(runtime)) => {
                 let (leftover, longest_pause) = (Arc::clone(&self.leftover), self.longest_pause);
+                leftover.is_being_read(true);
                 runtime.spawn(read_rest(incoming, longest_pause, leftover));
             }
             _ => self.leftover.leave(),
@@ -176,4 +184,5 @@ async fn read_rest(mut incoming: Incoming, limit: Duration, leftover: Arc<Leftov
     if timeout(limit, rest).await.is_err() || !incoming.is_end_stream() {
         leftover.leave();
     }
+    leftover.is_being_read(false);
 }

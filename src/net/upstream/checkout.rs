@@ -31,6 +31,9 @@ enum Shared {
 /// How often a connection that has just been made may be gone before it is used.
 const DEAD_CONNECTIONS: usize = 5;
 
+/// The least that RFC 9113 §6.5.2 recommends as a limit: no more is assumed before SETTINGS arrive.
+const MOST_ASSUMED_STREAMS: usize = 100;
+
 impl<B: RequestContent> Pool<B> {
     /// Finds a connection that takes a request now, or makes one. A request waits for a free stream as long
     /// as it would wait for a response.
@@ -38,7 +41,7 @@ impl<B: RequestContent> Pool<B> {
         self: &Rc<Self>,
         freshness: Freshness,
     ) -> Result<Checkout<B>, Failure> {
-        if freshness == Freshness::Checked && self.has_connections() {
+        if freshness != Freshness::Any && self.has_connections() {
             // The runtime asks the kernel for news before it comes back to a task that has yielded: a
             // connection that the upstream has closed by now is seen to be closed.
             tokio::task::yield_now().await;
@@ -142,9 +145,6 @@ impl<B: RequestContent> Pool<B> {
         }
     }
 }
-
-/// The least that RFC 9113 §6.5.2 recommends as a limit: no more is assumed before SETTINGS arrive.
-const MOST_ASSUMED_STREAMS: usize = 100;
 
 impl<B> Checkout<B> {
     pub(super) fn provenance(&self) -> Provenance {

@@ -14,6 +14,7 @@ pub struct Failure {
     provenance: Provenance,
     exposure: Exposure,
     may_retry_at_once: bool,
+    answered: u64,
 }
 
 /// What went wrong.
@@ -57,10 +58,10 @@ pub enum Exposure {
 
 impl Failure {
     pub(super) fn new(cause: Cause, provenance: Provenance, exposure: Exposure) -> Self {
-        Self { cause, provenance, exposure, may_retry_at_once: false }
+        Self { cause, provenance, exposure, may_retry_at_once: false, answered: 0 }
     }
 
-    /// Notes that other requests were served on the connection: the next attempt need not pause.
+    /// Notes that a pause before the next attempt would help nobody.
     pub(super) fn retry_at_once(self) -> Self {
         Self { may_retry_at_once: true, ..self }
     }
@@ -80,10 +81,21 @@ impl Failure {
         self.exposure
     }
 
-    /// Returns true if the upstream refused the request because it was busy with others, so that a pause
-    /// before the next attempt would help nobody.
+    /// Returns true if a pause before the next attempt would help nobody: it waits for a free stream, or speaks
+    /// another protocol.
     pub fn may_retry_at_once(&self) -> bool {
         self.may_retry_at_once
+    }
+
+    /// Notes how many requests the upstream had answered by then.
+    pub(super) fn after(self, answered: u64) -> Self {
+        Self { answered, ..self }
+    }
+
+    /// How many requests the upstream had answered when this one failed, on this core. If it has grown since
+    /// the last failure, the upstream serves others, and this one has its turn.
+    pub fn answered(&self) -> u64 {
+        self.answered
     }
 
     pub(super) fn http1(error: &hyper::Error, provenance: Provenance, exposure: Exposure) -> Self {

@@ -47,6 +47,10 @@ struct State {
     counts: Rc<IoCounts>,
     /// Streams in use, from the request to the end of both directions.
     streams: Cell<usize>,
+    /// Streams that the upstream allows at a time. Kept by the driver, because h2 answers under a mutex.
+    limit: Cell<usize>,
+    /// The connection takes no further requests: it has ended, or a GOAWAY has arrived. Kept by the driver.
+    is_closed: Cell<bool>,
     /// Streams at a time until the upstream has sent its SETTINGS.
     assumed: usize,
     /// Streams at a time that the upstream has shown to accept, where that is less than it announced.
@@ -81,7 +85,7 @@ const LIMIT_NOT_KNOWN: usize = usize::MAX - 1;
 impl Http2Conn {
     /// Returns true if the connection takes no further requests: it has ended, or a GOAWAY has arrived.
     pub(super) fn is_closed(&self) -> bool {
-        self.0.is_closed()
+        self.0.is_closed.get()
     }
 
     /// Returns whether a request can be sent now.
@@ -98,7 +102,7 @@ impl Http2Conn {
 
     /// The number of streams that the upstream allows at a time; `None` until its SETTINGS arrive.
     pub(super) fn limit(&self) -> Option<usize> {
-        let limit = self.0.sender.borrow().current_max_send_streams();
+        let limit = self.0.limit.get();
         (limit != LIMIT_NOT_KNOWN).then_some(limit)
     }
 
@@ -140,10 +144,13 @@ impl Http2Conn {
 }
 
 impl State {
-    fn is_closed(&self) -> bool {
+    /// Takes over what the connection has told, and returns true if it is news.
+    fn update(&self, limit: usize) -> bool {
         // h2 has no plain question for it; nothing ever waits on this waker.
         let mut cx = Context::from_waker(Waker::noop());
-        matches!(self.sender.borrow_mut().poll_ready(&mut cx), Poll::Ready(Err(_)))
+        let is_closed = matches!(self.sender.borrow_mut().poll_ready(&mut cx), Poll::Ready(Err(_)));
+        let has_closed = is_closed && !self.is_closed.replace(is_closed);
+        self.limit.replace(limit) != limit || has_closed
     }
 }
 

@@ -58,6 +58,8 @@ pub(in crate::net::upstream) async fn connect(
     let pings = connection.ping_pong().map(|pings| Pings::new(pings, Rc::clone(&counts)));
     let state = Rc::new(State {
         sender: RefCell::new(sender),
+        limit: Cell::new(LIMIT_NOT_KNOWN),
+        is_closed: Cell::new(false),
         age: ConnAge::new(),
         counts,
         streams: Cell::new(0),
@@ -70,8 +72,6 @@ pub(in crate::net::upstream) async fn connect(
     let driver = Driver {
         connection,
         pings,
-        limit: LIMIT_NOT_KNOWN,
-        is_closed: false,
         capacity: Rc::clone(capacity),
         state: Rc::downgrade(&state),
         _counted: counted,
@@ -104,10 +104,6 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 struct Driver {
     connection: Connection<CountingIo, Bytes>,
     pings: Option<Pings>,
-    /// The stream limit seen last.
-    limit: usize,
-    /// The connection has been seen to take no further requests.
-    is_closed: bool,
     capacity: Rc<Signal>,
     /// Weak, because the connection ends when nothing else refers to it any more.
     state: Weak<State>,
@@ -116,17 +112,20 @@ struct Driver {
 
 impl Driver {
     async fn run(mut self) {
-        if let Err(error) = poll_fn(|cx| self.poll(cx)).await {
-            tracing::debug!(%error, "an upstream connection ended");
-            // Noted before the streams learn of the end: their tasks are polled after this one.
-            if error.is_remote()
-                && error.reason() == Some(Reason::HTTP_1_1_REQUIRED)
-                && let Some(state) = self.state.upgrade()
-            {
-                state.requires_http1.set(true);
-            }
+        let ended = poll_fn(|cx| self.poll(cx)).await;
+        let Self { state, capacity, .. } = &self;
+        // Noted before the streams learn of the end: their tasks are polled after this one.
+        if let Some(state) = state.upgrade() {
+            state.is_closed.set(true);
+            let required = ended.as_ref().is_err_and(|error| {
+                error.is_remote() && error.reason() == Some(Reason::HTTP_1_1_REQUIRED)
+            });
+            state.requires_http1.set(required);
         }
-        let capacity = Rc::clone(&self.capacity);
+        if let Err(error) = ended {
+            tracing::debug!(%error, "an upstream connection ended");
+        }
+        let capacity = Rc::clone(capacity);
         drop(self);
         capacity.notify_all();
     }
@@ -139,11 +138,7 @@ impl Driver {
         }
         let polled = Pin::new(&mut self.connection).poll(cx);
         let limit = self.connection.max_concurrent_send_streams();
-        let has_closed =
-            !self.is_closed && self.state.upgrade().is_some_and(|state| state.is_closed());
-        if limit != self.limit || has_closed {
-            self.limit = limit;
-            self.is_closed |= has_closed;
+        if self.state.upgrade().is_some_and(|state| state.update(limit)) {
             self.capacity.notify_all();
         }
         polled

@@ -136,13 +136,12 @@ impl Http2Conn {
         };
         let exposure = end.exposure(self.0.counts.written() > written);
         let failure = Failure::new(cause(error), provenance, exposure);
-        let others_were_served = match end {
+        let needs_no_pause = match end {
             StreamEnd::Refused => self.refused(),
-            StreamEnd::GoneAway => provenance == Provenance::Reused,
             StreamEnd::RequiresHttp1 => true,
-            StreamEnd::Reset | StreamEnd::Broken => false,
+            StreamEnd::GoneAway | StreamEnd::Reset | StreamEnd::Broken => false,
         };
-        let failure = if others_were_served { failure.retry_at_once() } else { failure };
+        let failure = if needs_no_pause { failure.retry_at_once() } else { failure };
         SendError { failure, end: Some(end) }
     }
 }

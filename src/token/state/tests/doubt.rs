@@ -110,7 +110,8 @@ fn a_last_try_is_the_last_one_whatever_goes_wrong() {
 #[test]
 fn a_gateway_that_turns_away_may_have_passed_the_exchange_on() {
     let mut machine = Machine::rotating();
-    machine.sends().hears(unavailable()).does("Publish Ready 1, Close").stands(Standing::Retrying);
+    machine.sends().hears(unavailable()).does("Publish Ready 1, Persist 3");
+    machine.hears(Event::Persisted).stands(Standing::Retrying);
     assert!(machine.record().intent.is_some());
     machine.sends().hears(refused(Refusal::DeadGrant)).hears(Event::Persisted);
     assert_eq!(machine.state.loss(), Some(Loss::AnswerLost));
@@ -160,7 +161,7 @@ fn without_an_oracle_the_token_is_tried_once_more() {
 /// Whatever comes back, or does not, and whoever finds what is stored.
 #[test]
 fn no_refresh_token_is_presented_more_than_twice() {
-    let answers = [silence(), unreadable(), server_error(), unavailable()];
+    let answers = [silence(), unreadable(), server_error()];
     for (first, second) in
         answers.iter().flat_map(|it| answers.iter().map(move |other| (it, other)))
     {
@@ -210,6 +211,16 @@ fn no_refresh_token_is_presented_more_than_twice() {
             }
         }
     }
+}
+
+/// A maintenance ends no grant, however long it takes.
+#[test]
+fn a_server_that_says_later_is_asked_again_and_counts_nothing() {
+    let mut machine = Machine::rotating();
+    for _ in 0..20 {
+        machine.sends().hears(unavailable()).hears(Event::Persisted).stands(Standing::Retrying);
+    }
+    machine.sends().hears(granted(2)).hears(Event::Persisted).shows("Ready 2");
 }
 
 #[test]
