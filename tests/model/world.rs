@@ -405,11 +405,12 @@ impl<'a> World<'a> {
 
 /// Whether the server has not looked at the refresh token.
 fn is_turned_away(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::NotSent(_) | Outcome::Refused(Refusal::Client | Refusal::Request) => true,
-        Outcome::Throttled { .. } => true,
-        _ => false,
-    }
+    matches!(
+        outcome,
+        Outcome::NotSent(_)
+            | Outcome::Refused(Refusal::Client | Refusal::Request)
+            | Outcome::Throttled { .. }
+    )
 }
 
 fn moment(elapsed: Duration) -> Moment {
