@@ -40,13 +40,21 @@ impl Init {
             Ok(()) => {
                 let file = self.file.display();
                 say(format_args!("{file} is written. Fill it in, then try it:\n"));
+                if self.full || self.credential == CredentialKind::PersonalAccessToken {
+                    say(
+                        "  put the token into the file personal_access_token next to it, mode 0600",
+                    );
+                }
                 if self.full || self.credential != CredentialKind::PersonalAccessToken {
-                    say("  put the client secret into the file client_secret beside it, mode 0600");
+                    say(
+                        "  put the client secret into the file client_secret next to it, mode 0600",
+                    );
                 }
                 if self.full || self.credential == CredentialKind::AuthorizationCode {
                     say(format_args!("  webwork-sidecar login --config {file}"));
                 }
                 say(format_args!("  webwork-sidecar check --config {file} --online"));
+                say(format_args!("  webwork-sidecar run --config {file}"));
                 Exit::Done
             }
             Err(error) => {

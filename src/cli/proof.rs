@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, HOST, USER_AGENT};
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 
 use crate::net::connect::Dial;
@@ -29,7 +29,7 @@ pub(super) async fn proven(
     bearer: &Bearer,
 ) -> Result<Reply, Failure> {
     let reply = asked(upstream, Some(bearer), LIMIT).await?;
-    if login_pages.refuse(&upstream.origin, reply.status, &reply.fields) {
+    if login_pages.refuse(&upstream.origin, &Method::GET, reply.status, &reply.fields) {
         let status = reply.status.as_u16();
         return Err(format!(
             "the API answered {status}: it does not accept the token; provide a new one"

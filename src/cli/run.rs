@@ -150,7 +150,10 @@ async fn until_the_end(
                 start = Start::Over;
                 if is_ready {
                     manager.tell(sources);
-                    tracing::info!("ready: {}", NextStep::of(&sources.report(), demands));
+                    match NextStep::of(&sources.report(), demands) {
+                        step @ NextStep::Request(_) => tracing::info!("ready: {step}"),
+                        step => tracing::warn!("not ready: {step}"),
+                    }
                 }
             }
             _ = ticks.tick() => manager.tell(sources),

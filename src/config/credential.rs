@@ -1,5 +1,7 @@
 //! `[credential.…]`: exactly one of three.
 
+use std::path::Path;
+
 use toml::Spanned;
 use toml::de::DeValue;
 use url::Url;
@@ -13,6 +15,7 @@ use crate::token::source::{
     Registration,
 };
 
+use super::DEFAULT_FILE;
 use super::endpoint::{ENDPOINT, REDIRECTION, protected};
 use super::reader::Reader;
 use super::secret_text::bare;
@@ -75,7 +78,11 @@ pub(super) fn credential(reader: &mut Reader<'_>, upstream: &Upstream) -> Option
         // A misspelt section is told as such.
         0 if reader.value("credential").is_some_and(has_entries) => None,
         0 => {
-            reader.refuse("credential", Wrong::new(NONE));
+            let problem = match reader.document {
+                Some(_) => NONE.to_owned(),
+                None => format!("{}{NONE}", without_file()),
+            };
+            reader.refuse("credential", Wrong::new(problem));
             None
         }
         1 => present.remove(0).1,
@@ -90,6 +97,18 @@ pub(super) fn credential(reader: &mut Reader<'_>, upstream: &Upstream) -> Option
             None
         }
     }
+}
+
+/// Where no file was read, the one that `init` has just written is likely to be meant.
+fn without_file() -> String {
+    let written = match Path::new("sidecar.toml").exists() {
+        true => ". There is sidecar.toml in this directory: add --config sidecar.toml",
+        false => "",
+    };
+    format!(
+        "no configuration file was read: neither --config nor WEBWORK_SIDECAR_CONFIG names one, and there is no \
+         {DEFAULT_FILE}{written}. In the environment, "
+    )
 }
 
 fn has_entries(section: &Spanned<DeValue<'_>>) -> bool {

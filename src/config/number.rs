@@ -66,7 +66,8 @@ impl Kind for Size {
 
     fn expected(&self) -> String {
         let (least, most) = (shown_size(*self.0.start()), shown_size(*self.0.end()));
-        format!("a size from {least} to {most}, such as \"32KiB\" or 32768")
+        let example = if self.0.contains(&(32 << 10)) { "\"32KiB\" or 32768" } else { "\"64MiB\"" };
+        format!("a size from {least} to {most}, such as {example}")
     }
 
     fn read(&self, raw: Raw<'_>) -> Result<usize, Vec<Wrong>> {

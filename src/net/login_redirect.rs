@@ -10,7 +10,7 @@
 //! none of them is a login page.
 
 use http::header::LOCATION;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 use super::origin::Origin;
@@ -33,14 +33,23 @@ impl LoginPages {
 
     /// Returns true for a response of `api` that refuses the token of its request: a 401, or a redirect
     /// to a login page.
-    pub fn refuse(&self, api: &Origin, status: StatusCode, fields: &HeaderMap) -> bool {
-        match status {
-            StatusCode::UNAUTHORIZED => true,
-            StatusCode::FOUND | StatusCode::SEE_OTHER | StatusCode::TEMPORARY_REDIRECT => {
-                self.0.as_ref().is_some_and(|endpoints| endpoints.are_target(api, fields))
-            }
+    ///
+    /// A 303 says that the request was carried out (RFC 9110 §15.4.4), and a 307 asks for it once more, so only
+    /// a 302 refuses a `method` that must not be carried out twice.
+    pub fn refuse(
+        &self,
+        api: &Origin,
+        method: &Method,
+        status: StatusCode,
+        fields: &HeaderMap,
+    ) -> bool {
+        let is_redirect = match status {
+            StatusCode::UNAUTHORIZED => return true,
+            StatusCode::FOUND => true,
+            StatusCode::SEE_OTHER | StatusCode::TEMPORARY_REDIRECT => method.is_idempotent(),
             _ => false,
-        }
+        };
+        is_redirect && self.0.as_ref().is_some_and(|endpoints| endpoints.are_target(api, fields))
     }
 }
 
@@ -110,7 +119,26 @@ mod tests {
             fields.append(LOCATION, location.parse().unwrap());
         }
         let status = StatusCode::from_u16(status).unwrap();
-        pages.refuse(&origin("https://api.webwork-tracker.com"), status, &fields)
+        pages.refuse(&origin("https://api.webwork-tracker.com"), &Method::GET, status, &fields)
+    }
+
+    /// What was carried out must not be carried out again.
+    #[test]
+    fn only_a_302_refuses_the_token_of_a_post() {
+        let pages = LoginPages::new(
+            Url::parse("https://webwork-tracker.com/oauth/authorize").unwrap(),
+            None,
+        );
+        let api = origin("https://api.webwork-tracker.com");
+        let mut fields = HeaderMap::new();
+        fields.insert(LOCATION, "/login".parse().unwrap());
+        for (status, post, get) in
+            [(401, true, true), (302, true, true), (303, false, true), (307, false, true)]
+        {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(pages.refuse(&api, &Method::POST, status, &fields), post, "{status}");
+            assert_eq!(pages.refuse(&api, &Method::GET, status, &fields), get, "{status}");
+        }
     }
 
     #[test]
@@ -188,8 +216,12 @@ mod tests {
             let mut fields = HeaderMap::new();
             fields.insert(LOCATION, location.parse().unwrap());
             let pages = LoginPages::new(authorization.clone(), None);
-            assert_eq!(pages.refuse(&api, StatusCode::FOUND, &fields), expected, "{location}");
-            assert!(!LoginPages::default().refuse(&api, StatusCode::FOUND, &fields));
+            assert_eq!(
+                pages.refuse(&api, &Method::GET, StatusCode::FOUND, &fields),
+                expected,
+                "{location}"
+            );
+            assert!(!LoginPages::default().refuse(&api, &Method::GET, StatusCode::FOUND, &fields));
         }
     }
 }

@@ -268,7 +268,8 @@ where
         seat: &Rc<Seat>,
     ) -> Result<Response<Seated<B>>, Infallible> {
         let length = request.body().size_hint().upper();
-        let seated = seat.busy(self.purse.request(length).await);
+        let mut seated = seat.busy();
+        seated.hold(self.purse.request(length).await);
         let version = request.version();
         let mut response = if let Some(flaw) = seat.flaw() {
             seat.leftover().leave();

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use http::{Method, Response, StatusCode};
+use tokio::time::Instant;
 
 use crate::net::upstream::{self, Cause, Exposure, Failure, Freshness, Provenance, RequestContent};
 
@@ -18,6 +19,7 @@ pub(super) struct Retries {
     met_dead_connection: bool,
     /// Requests that the upstream had answered at the last refusal of this one.
     answered: Option<u64>,
+    first_refusal: Option<Instant>,
     next_pause: Duration,
     paused: Duration,
 }
@@ -35,11 +37,15 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// How long a request is kept away from an upstream that refuses it and serves no other one, in all.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a request is sent again in all that the upstream refuses while it serves others.
+const LONGEST: Duration = Duration::from_secs(60);
+
 impl Retries {
     pub(super) fn new() -> Self {
         Self {
             met_dead_connection: false,
             answered: None,
+            first_refusal: None,
             next_pause: FIRST_PAUSE,
             paused: Duration::ZERO,
         }
@@ -86,6 +92,10 @@ impl Retries {
     /// An upstream that serves other requests meanwhile has taken them first, so the next attempt comes at once.
     /// One that serves none is left alone for a moment, or every request would cost it connections.
     fn refused(&mut self, failure: &Failure) -> Option<Retry> {
+        let since = *self.first_refusal.get_or_insert_with(Instant::now);
+        if since.elapsed() > LONGEST {
+            return None;
+        }
         let answered = failure.answered();
         let serves_others = self.answered.replace(answered).is_none_or(|before| answered > before);
         if serves_others {

@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode, request};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, request};
 use http_body::Body as _;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
@@ -213,7 +213,7 @@ impl Proxy {
             if replays > 0 && response.status().is_success() {
                 self.current.accepted(&bearer);
             }
-            if !self.refuses_token(&response) || replays == MAX_REPLAYS {
+            if !self.refuses_token(outbound.method(), &response) || replays == MAX_REPLAYS {
                 return Ok(response);
             }
             if !tape.is_whole() {
@@ -249,9 +249,9 @@ impl Proxy {
     }
 
     /// Returns true for a 401, and for a redirect to a login page.
-    fn refuses_token(&self, response: &Response<response::Content>) -> bool {
+    fn refuses_token(&self, method: &Method, response: &Response<response::Content>) -> bool {
         let pages = &self.config.login_pages;
-        pages.refuse(self.pool.origin(), response.status(), response.headers())
+        pages.refuse(self.pool.origin(), method, response.status(), response.headers())
     }
 
     /// Whether a newer token than this one was published meanwhile.

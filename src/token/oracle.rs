@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, HOST, USER_AGENT};
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::Full;
 
 use crate::net::connect::Dial;
@@ -47,7 +47,7 @@ pub(super) async fn ask(upstream: &Dial, login_pages: &LoginPages, bearer: &Bear
 /// said only to a token that lives. An API may send a redirect to its login page in place of a 401.
 fn verdict(pages: &LoginPages, api: &Origin, status: StatusCode, fields: &HeaderMap) -> Oracle {
     match status {
-        status if pages.refuse(api, status, fields) => Oracle::Dead,
+        status if pages.refuse(api, &Method::GET, status, fields) => Oracle::Dead,
         StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => Oracle::Alive,
         status if status.is_success() => Oracle::Alive,
         _ => Oracle::Unclear,

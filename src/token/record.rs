@@ -22,8 +22,12 @@ pub use presented::Presented;
 /// How many tokens are remembered: those of more than a year.
 const REMEMBERED: usize = 64;
 
-/// The version of the shape that this program reads and writes.
-const VERSION: u32 = 1;
+/// The newest version of the shape that this program reads.
+const VERSION: u32 = 2;
+
+/// The version without `presented`. Written where there is nothing to count, so that an older program still
+/// reads the record between two exchanges.
+const VERSION_WITHOUT_COUNT: u32 = 1;
 
 /// Room for any record, in bytes: two tokens of the largest size, and the rest.
 pub(super) const ROOM: usize = 2 * MAX_LENGTH + (4 << 10);
@@ -180,8 +184,11 @@ impl Record {
 
     /// The bytes to store; wiped when dropped.
     pub fn to_bytes(&self) -> Secret {
+        // An announced exchange whose count was taken back must not look like one that nobody counted.
+        let is_announced = self.intent.is_some() || self.aside.is_some();
+        let counts = is_announced || !self.presented.is_empty();
         let shape = Shape {
-            version: VERSION,
+            version: if counts { VERSION } else { VERSION_WITHOUT_COUNT },
             client_id: self.client_id.clone(),
             token_url: self.token_url.clone(),
             revision: self.revision,
@@ -191,7 +198,7 @@ impl Record {
             grant: self.grant.as_ref().map(GrantShape::of),
             intent: self.intent,
             aside: self.aside,
-            presented: Some(self.presented.clone()).filter(|counted| !counted.is_empty()),
+            presented: counts.then(|| self.presented.clone()),
             loss: self.loss,
         };
         // With room for everything it never moves, and leaves no copy of a token behind.
@@ -359,8 +366,8 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_refused_by_name() {
-        let text = record().to_bytes().expose().replace("\"version\": 1", "\"version\": 2");
-        assert_eq!(Record::from_bytes(text.as_bytes()), Err(InvalidRecord::Version(2)));
+        let text = record().to_bytes().expose().replace("\"version\": 2", "\"version\": 3");
+        assert_eq!(Record::from_bytes(text.as_bytes()), Err(InvalidRecord::Version(3)));
     }
 
     #[test]
@@ -372,6 +379,14 @@ mod tests {
         let text = format!("{}{}", &text[..counted], &text[rest..]);
         assert_eq!(Record::from_bytes(text.as_bytes()), Ok(record()));
         assert_eq!(record().presentations(Fingerprint::of("canary-refresh")), 1);
+    }
+
+    #[test]
+    fn a_count_that_was_taken_back_stays_taken_back() {
+        let mut record = record();
+        record.retract(Fingerprint::of("canary-refresh"));
+        assert!(record.intent.is_some());
+        assert_eq!(Record::from_bytes(record.to_bytes().expose().as_bytes()), Ok(record));
     }
 
     #[test]

@@ -179,6 +179,38 @@ async fn requests_wait_for_memory_and_go_on() {
     assert!(memory.reserved() < MIB / 2, "{}", memory.reserved());
 }
 
+/// The time that a caller has for its head is over long before there is memory for its request.
+#[tokio::test]
+async fn a_request_that_waits_for_memory_is_not_taken_for_a_slow_caller() {
+    let (go, upstream) = waiting().await;
+    let mut start = Start::with(&upstream);
+    start.serve.head_timeout = Duration::from_millis(20);
+    start.memory = Budget::new(MIB, true, 0);
+    let memory = start.memory.clone();
+    let proxy = start.go();
+    let mut callers = Vec::new();
+    while memory.waited() == 0 {
+        let mut caller = proxy.caller().await;
+        caller.send(GET).await;
+        callers.push(caller);
+        let asked = callers.len() as u64;
+        proxy.until(|totals| totals.in_flight == asked || memory.waited() > 0).await;
+    }
+    // Each of these has its time at another proxy, one after the other.
+    let mut clock = Start::with(&upstream);
+    clock.serve.head_timeout = Duration::from_millis(20);
+    let clock = clock.go();
+    for _ in 0..3 {
+        let mut slow = clock.caller().await;
+        slow.send("GET / HTTP/1.1\r\n").await;
+        assert_eq!(slow.reply().await.status, 408);
+    }
+    go.add_permits(callers.len());
+    for mut caller in callers {
+        assert_eq!(caller.reply().await.text(), "ok");
+    }
+}
+
 const MIB: usize = 1 << 20;
 
 #[tokio::test]

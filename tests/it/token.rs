@@ -177,7 +177,9 @@ async fn a_redirect_to_the_login_page_is_answered_like_a_401() {
         let upstream = Upstream::tls(&alpn, answer).await;
         let mut proxy = knowing_login_pages(&upstream);
         let mut caller = proxy.caller().await;
-        caller.send(post(60_000)).await;
+        // A 303 and a 307 say that a POST was carried out, or is to be.
+        let method = if status == 302 { "POST" } else { "PUT" };
+        caller.send(post(60_000).replacen("POST", method, 1)).await;
         let rejection = soon(proxy.rejections.recv()).await.unwrap();
         assert_eq!(rejection.generation, Generation(1), "{location}");
         proxy.publisher.publish(Access::Ready(bearer(2)));

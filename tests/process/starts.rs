@@ -1,6 +1,9 @@
 //! What `run` says while it starts, and what of the environment counts.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::Command;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -36,10 +39,33 @@ fn each_event_of_the_start_is_one_line_and_the_last_says_what_to_do() {
         let ready = sidecar.says("\"ready: ");
         let curl = format!("curl http://localhost:{}/api/v2/workspaces", port(sidecar.proxy()));
         assert!(ready.contains(&curl) && ready.contains("\"INFO\""), "{ready}");
+        // It comes from another thread.
+        sidecar.says("\"a token is in use");
         let log = ended(sidecar);
         for message in ["forwarding", "admin", "a token is in use", "ready"] {
             assert_eq!(said(&log, message), 1, "{credential:?} {message}: {log:#?}");
         }
+    }
+}
+
+/// What an earlier run could not read is named until there is a newer grant, and prevents no start.
+#[test]
+fn an_answer_that_could_not_be_read_is_named_until_a_grant_comes() {
+    let service = Service::quiet();
+    let place = Place::with(&service, Credential::AuthorizationCode, "");
+    let sidecar = place.run();
+    sidecar.has_token();
+    sidecar.stop();
+    let kept = place.state().join("unread-answer");
+    for (written, stays) in
+        [(UNIX_EPOCH + Duration::from_secs(4_000_000_000), true), (UNIX_EPOCH, false)]
+    {
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&kept).unwrap();
+        file.set_modified(written).unwrap();
+        let sidecar = place.run();
+        sidecar.has_token();
+        assert_eq!(kept.exists(), stays);
+        sidecar.stop();
     }
 }
 
@@ -49,14 +75,14 @@ fn where_a_person_is_needed_the_last_line_says_where() {
     let place = Place::with(&service, Credential::AuthorizationCode, "");
     place.amend("refresh_token_file = \"refresh_token\"\n", "");
     let sidecar = place.run();
-    let ready = sidecar.says("\"ready: ");
+    let ready = sidecar.says("\"not ready: ");
     let page = format!("sign in at http://localhost:{}/", port(sidecar.admin()));
     assert!(ready.contains(&page), "{ready}");
-    assert_eq!(said(&ended(sidecar), "ready"), 1);
+    assert_eq!(said(&ended(sidecar), "not ready"), 1);
     // No browser gets past a field of the operator's choice.
     place.amend("[log]", "[guard]\nrequired_field = \"x-ours\"\n\n[log]");
     let sidecar = place.run();
-    let ready = sidecar.says("\"ready: ");
+    let ready = sidecar.says("\"not ready: ");
     assert!(ready.contains("`webwork-sidecar login`") && !ready.contains("http:"), "{ready}");
     sidecar.stop();
 }
@@ -67,7 +93,7 @@ fn a_client_that_is_refused_is_told_so_and_sent_to_no_sign_in() {
     let place = Place::with(&service, Credential::ClientCredentials, "");
     crate::support::write(&place.path("client_secret"), "wrong");
     let sidecar = place.run();
-    let ready = sidecar.says("\"ready: ");
+    let ready = sidecar.says("\"not ready: ");
     assert!(ready.contains("no valid token yet: the authorization server does not"), "{ready}");
     assert!(!ready.contains("sign in"), "{ready}");
     sidecar.stop();

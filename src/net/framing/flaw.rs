@@ -22,10 +22,10 @@ pub enum Flaw {
     #[error("the version is neither HTTP/1.0 nor HTTP/1.1")]
     Version,
     /// RFC 9113 §3.4: the client preface of HTTP/2.
-    #[error("it begins with HTTP/2")]
+    #[error("the connection begins with HTTP/2; this address speaks HTTP/1.1")]
     Http2,
     /// RFC 8446 §5.1: the first byte of a handshake record.
-    #[error("it begins with a TLS handshake")]
+    #[error("the connection begins with a TLS handshake; this address is plain HTTP: use http://")]
     Tls,
     /// RFC 9112 §4.
     #[error("the status line is not a version and a status code")]

@@ -32,7 +32,10 @@ impl Purse {
         };
         let reservation = match self.spared(bytes) {
             Some(spare) => spare,
-            None => self.budget.reserve(bytes).await,
+            None => {
+                self.spare.borrow_mut().clear();
+                self.budget.reserve(bytes).await
+            }
         };
         Held(Some((Rc::clone(self), reservation)))
     }

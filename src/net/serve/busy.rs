@@ -11,12 +11,17 @@ use crate::net::memory::Held;
 #[derive(Debug)]
 pub(super) struct Busy {
     seat: Rc<Seat>,
-    _held: Held,
+    held: Held,
 }
 
 impl Busy {
-    pub(super) fn new(seat: Rc<Seat>, held: Held) -> Self {
-        Self { seat, _held: held }
+    pub(super) fn new(seat: Rc<Seat>) -> Self {
+        Self { seat, held: Held::default() }
+    }
+
+    /// Holds this memory until the response has ended.
+    pub(super) fn hold(&mut self, held: Held) {
+        self.held = held;
     }
 
     pub(super) fn seat(&self) -> &Seat {

@@ -53,7 +53,7 @@ impl Leftover {
         self.is_left.load(Ordering::Relaxed) || self.is_being_read.load(Ordering::Relaxed)
     }
 
-    fn is_being_read(&self, reading: bool) {
+    fn set_being_read(&self, reading: bool) {
         self.is_being_read.store(reading, Ordering::Relaxed);
     }
 }
@@ -170,7 +170,7 @@ impl Drop for Content {
         match (self.reads_rest, self.incoming.take(), Handle::try_current()) {
             (true, Some(incoming), Ok(runtime)) => {
                 let (leftover, longest_pause) = (Arc::clone(&self.leftover), self.longest_pause);
-                leftover.is_being_read(true);
+                leftover.set_being_read(true);
                 runtime.spawn(read_rest(incoming, longest_pause, leftover));
             }
             _ => self.leftover.leave(),
@@ -184,5 +184,5 @@ async fn read_rest(mut incoming: Incoming, limit: Duration, leftover: Arc<Leftov
     if timeout(limit, rest).await.is_err() || !incoming.is_end_stream() {
         leftover.leave();
     }
-    leftover.is_being_read(false);
+    leftover.set_being_read(false);
 }

@@ -18,7 +18,6 @@ use super::flow::Flow;
 use super::http10::Ending;
 use super::line::{Line, Peer};
 use crate::net::framing::Flaw;
-use crate::net::memory::Held;
 pub(super) use sweep::Sweep;
 
 /// What a connection is doing.
@@ -70,14 +69,14 @@ impl Seat {
     }
 
     /// A head is complete: the phase is `Busy` until what this returns is dropped.
-    pub(super) fn busy(self: &Rc<Self>, held: Held) -> Busy {
+    pub(super) fn busy(self: &Rc<Self>) -> Busy {
         self.enter(Phase::Busy);
         self.late.set(false);
         self.blocked.set(None);
         self.half_closed.set(None);
         self.leftover.forget();
         self.flow.begin();
-        Busy::new(Rc::clone(self), held)
+        Busy::new(Rc::clone(self))
     }
 
     /// What is read from now on is no request of the caller's.

@@ -98,11 +98,14 @@ impl State {
     /// Puts the next try off while nobody needs it: the access token serves, and nobody ordered an
     /// exchange.
     pub(super) fn keep_for_later(&mut self, now: Moment) {
-        if self.hurry == Hurry::Ordered || self.is_refused() || !self.has_living_token(now) {
+        let is_ordered = self.hurry == Hurry::Ordered;
+        self.hurry = Hurry::No;
+        if is_ordered || self.is_refused() || !self.has_living_token(now) {
             return;
         }
-        let Some(left) = self.expiry.map(|end| end.remaining(now)) else { return };
-        let later = Deadline::after(now, (left / 4).min(LONGEST_RESERVE));
+        // Where nobody knows when it ends, a 401 tells.
+        let reserve = self.expiry.map_or(LONGEST_RESERVE, |end| end.remaining(now) / 4);
+        let later = Deadline::after(now, reserve.min(LONGEST_RESERVE));
         if let Outlook::Retry { at, .. } = &mut self.outlook
             && at.remaining(now) < later.remaining(now)
         {

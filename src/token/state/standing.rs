@@ -86,11 +86,6 @@ impl State {
         }
     }
 
-    /// Whether an exchange may have brought tokens that never arrived here.
-    pub fn may_miss_tokens(&self) -> bool {
-        self.record.loss.is_some() || !self.record.presented.is_empty()
-    }
-
     /// How the credential behaves.
     pub fn kind(&self) -> Kind {
         self.kind

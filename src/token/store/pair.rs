@@ -128,10 +128,8 @@ impl Store {
     ///
     /// [`StoreError`] when they are still there.
     pub fn forget_unread(&self) -> Result<(), StoreError> {
-        if let Some(second) = &self.second {
-            second.forget_unread()?;
-        }
-        self.first.forget_unread()
+        let second = self.second.as_ref().map_or(Ok(()), FileStore::forget_unread);
+        self.first.forget_unread().and(second)
     }
 
     /// As [`FileStore::stamp`], of the state directory.

@@ -179,7 +179,6 @@ mod tests {
     use tokio::task::LocalSet;
 
     use super::*;
-    use crate::net::memory::Held;
     use crate::net::serve::line::Peer;
 
     struct Alive;
@@ -198,7 +197,7 @@ mod tests {
         let sweep = Sweep::new(&config, memory.clone());
         let line: Rc<dyn Line> = Rc::new(Alive);
         let seat = sweep.seat(Rc::downgrade(&line));
-        let _busy = seat.busy(Held::default());
+        let _busy = seat.busy();
         seat.blocked();
         (1..)
             .find(|_| {
