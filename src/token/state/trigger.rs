@@ -107,7 +107,10 @@ impl State {
         if let Some(planned) = self.next() {
             at = at.earlier(planned, now);
         }
-        self.outlook = Outlook::Retry { at, failures: self.failures() };
+        // What was refused stays in the status until the next answer.
+        let was_refused = matches!(self.outlook, Outlook::Misconfigured(_));
+        let failures = if was_refused { 1 } else { self.failures() };
+        self.outlook = Outlook::Retry { at, failures };
         self.tick(now, actions);
     }
 
@@ -175,7 +178,9 @@ impl State {
 
     pub(super) fn reconfigured(&mut self, now: Moment) {
         self.client = Client::Changed;
-        if matches!(self.outlook, Outlook::Misconfigured(_)) {
+        let is_ordered =
+            self.hurry == Hurry::Ordered && matches!(self.outlook, Outlook::Retry { .. });
+        if is_ordered || matches!(self.outlook, Outlook::Misconfigured(_)) {
             self.outlook = self.soon(now);
         }
     }

@@ -174,6 +174,17 @@ fn a_client_that_is_refused_keeps_its_refresh_token_and_waits_for_the_operator()
     }
 }
 
+/// An order that waits its turn hides nothing, and a corrected client needs no turn.
+#[test]
+fn an_order_does_not_hide_that_the_client_is_refused() {
+    let mut machine = Machine::renewable();
+    machine.hears(Event::Connected).hears(refused(Refusal::Client));
+    machine.stands(Standing::Misconfigured);
+    machine.hears(Event::Asked).stands(Standing::Retrying).explains("does not accept");
+    machine.plans_within(SECOND, 30 * SECOND);
+    machine.hears(Event::Reconfigured).hears(Event::Tick).does("Connect");
+}
+
 #[test]
 fn a_client_that_was_corrected_meanwhile_is_tried_again() {
     let mut machine = Machine::rotating();
