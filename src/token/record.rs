@@ -22,12 +22,8 @@ pub use presented::Presented;
 /// How many tokens are remembered: those of more than a year.
 const REMEMBERED: usize = 64;
 
-/// The newest version of the shape that this program reads.
-const VERSION: u32 = 2;
-
-/// The version without `presented`. Written where there is nothing to count, so that an older program still
-/// reads the record between two exchanges.
-const VERSION_WITHOUT_COUNT: u32 = 1;
+/// The version of the shape that this program reads and writes.
+const VERSION: u32 = 1;
 
 /// Room for any record, in bytes: two tokens of the largest size, and the rest.
 pub(super) const ROOM: usize = 2 * MAX_LENGTH + (4 << 10);
@@ -188,7 +184,7 @@ impl Record {
         let is_announced = self.intent.is_some() || self.aside.is_some();
         let counts = is_announced || !self.presented.is_empty();
         let shape = Shape {
-            version: if counts { VERSION } else { VERSION_WITHOUT_COUNT },
+            version: VERSION,
             client_id: self.client_id.clone(),
             token_url: self.token_url.clone(),
             revision: self.revision,
@@ -366,8 +362,8 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_refused_by_name() {
-        let text = record().to_bytes().expose().replace("\"version\": 2", "\"version\": 3");
-        assert_eq!(Record::from_bytes(text.as_bytes()), Err(InvalidRecord::Version(3)));
+        let text = record().to_bytes().expose().replace("\"version\": 1", "\"version\": 2");
+        assert_eq!(Record::from_bytes(text.as_bytes()), Err(InvalidRecord::Version(2)));
     }
 
     #[test]
