@@ -86,6 +86,15 @@ impl Laws {
         }
     }
 
+    /// An exchange that is open at a start counts as none: no answer to it was heard.
+    pub(crate) fn restarted(&mut self, record: &Record) {
+        for intent in record.intent.iter().chain(&record.aside) {
+            if let Some(count) = self.presented.get_mut(&intent.refresh_token) {
+                *count = count.saturating_sub(1);
+            }
+        }
+    }
+
     /// The server has given tokens for this one, which may go on.
     pub(crate) fn granted(&mut self, token: &RefreshToken) {
         self.presented.remove(&token.fingerprint());

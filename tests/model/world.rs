@@ -305,6 +305,7 @@ impl<'a> World<'a> {
         }
         let now = self.now();
         let record = self.store.record.clone().unwrap_or_else(empty_record);
+        self.laws.restarted(&record);
         let policy = Refresh { retry_in_doubt: self.case.retry_in_doubt, ..Refresh::default() };
         self.replicas[replica].start(record, policy, now);
         self.note(|| format!("  replica {replica} starts"));

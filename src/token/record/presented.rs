@@ -11,7 +11,7 @@ use super::Record;
 const COUNTERS: usize = 16;
 
 /// Counts how often a refresh token was presented. Stored with the intent, before anything is sent, so
-/// that neither a crash nor another process presents it more often.
+/// that no other process presents it more often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Presented {
@@ -39,6 +39,15 @@ impl Record {
     pub fn presentations(&self, token: Fingerprint) -> u32 {
         let counted = self.presented.iter().find(|counted| counted.refresh_token == token);
         counted.map_or(0, |counted| counted.times)
+    }
+
+    /// Takes back what an exchange counted whose process was killed in the middle: no answer was heard, and a
+    /// process that is killed again and again must not lose a grant over it.
+    pub(in crate::token) fn retract_announced(&mut self) {
+        let announced = [self.intent, self.aside].into_iter().flatten();
+        for intent in announced {
+            self.retract(intent.refresh_token);
+        }
     }
 
     /// Takes one presentation back: it was not sent, or the server turned it away unseen.

@@ -276,7 +276,8 @@ impl State {
     /// The state at start of a rotating credential with what its store holds.
     #[must_use]
     pub fn restored(mut self, now: Moment) -> Self {
-        let record = self.record.clone();
+        let mut record = self.record.clone();
+        record.retract_announced();
         self.take(record, now);
         self
     }
