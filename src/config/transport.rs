@@ -149,4 +149,4 @@ pub(super) fn is_for_a_shell(path: &str) -> bool {
 
 /// What is wrong with such a path, and what to write.
 pub(super) const FOR_A_SHELL: &str = "only a shell replaces ~ and $ in a path";
-pub(super) const WRITTEN_OUT: &str = "the whole path, such as \"/home/me/webwork\"";
+pub(super) const WRITTEN_OUT: &str = "the whole path, such as \"/srv/webwork\"";

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, timeout};
@@ -65,6 +65,9 @@ pub struct LongRest;
 /// Bytes of unwanted content that are read to keep a connection: a new one costs a local caller less.
 const LONGEST_REST: u64 = 64 << 10;
 
+/// The same where the length is not known. It is more, because no close was announced.
+const LONGEST_UNKNOWN_REST: usize = 64 << 20;
+
 /// Why content did not arrive whole.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
@@ -109,11 +112,10 @@ impl Content {
     ///
     /// # Errors
     ///
-    /// The rest is long, or of unknown length: the response must announce that the connection closes after it
-    /// (RFC 9112 §9.6).
+    /// The rest is long: the response must announce that the connection closes after it (RFC 9112 §9.6).
     pub fn read_rest_when_dropped(&mut self) -> Result<(), LongRest> {
-        let rest = self.size_hint().exact();
-        self.reads_rest = rest.is_some_and(|rest| rest <= LONGEST_REST);
+        // Where nobody knows how long it is, most content ends at once: its last chunk is on the way.
+        self.reads_rest = self.size_hint().exact().is_none_or(|rest| rest <= LONGEST_REST);
         if self.reads_rest { Ok(()) } else { Err(LongRest) }
     }
 
@@ -178,10 +180,17 @@ impl Drop for Content {
     }
 }
 
-/// Reads content that nobody wants, within the time that a caller has for one pause.
-async fn read_rest(mut incoming: Incoming, limit: Duration, leftover: Arc<Leftover>) {
-    let rest = async { while let Some(Ok(_)) = incoming.frame().await {} };
-    if timeout(limit, rest).await.is_err() || !incoming.is_end_stream() {
+/// Reads unwanted content, as long as the caller does not pause for longer than `limit`.
+async fn read_rest(incoming: Incoming, limit: Duration, leftover: Arc<Leftover>) {
+    let mut rest = Limited::new(incoming, LONGEST_UNKNOWN_REST);
+    let has_ended = loop {
+        match timeout(limit, rest.frame()).await {
+            Ok(Some(Ok(_))) => {}
+            Ok(None) => break true,
+            Ok(Some(Err(_))) | Err(_) => break false,
+        }
+    };
+    if !has_ended {
         leftover.leave();
     }
     leftover.set_being_read(false);
