@@ -60,7 +60,7 @@ use crate::answer::{Answer, Code};
 use crate::telemetry::{Kind, Origin};
 use accept::{Listener, Stream, bound_send_buffer, is_caller_trouble};
 pub use config::Config;
-pub use content::{Content, ContentError, LongRest};
+pub use content::{Content, ContentError};
 use counted::Counted;
 use limit::Place;
 pub use limit::{Limit, Occupancy};

@@ -10,11 +10,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::answer::{Answer, Code};
 use crate::net::framing::Flaw;
-use crate::net::serve::{Content, ContentError, LongRest};
+use crate::net::serve::{Content, ContentError};
 
 /// The content of one request.
 #[derive(Debug)]
@@ -66,19 +67,20 @@ impl<C: Body<Data = Bytes> + Unpin> Tape<C> {
 
 impl Tape {
     /// The response has begun. What has not arrived of the content by then is read all the same, so that the
-    /// caller's connection can carry the next request.
-    ///
-    /// # Errors
-    ///
-    /// That would be too much: the response must announce that the connection closes.
-    pub(super) fn read_rest(&self) -> Result<(), LongRest> {
-        let Some(recording) = &self.0 else { return Ok(()) };
+    /// caller's connection can carry the next request. Returns false if the response should announce a close
+    /// instead: it refuses content of which much is still to come.
+    pub(super) fn read_rest(&self, status: StatusCode) -> bool {
+        let Some(recording) = &self.0 else { return true };
         let mut recording = recording.borrow_mut();
-        if recording.state == State::Open && !recording.source.is_end_stream() {
-            recording.source.read_rest_when_dropped()
-        } else {
-            Ok(())
+        if recording.state != State::Open || recording.source.is_end_stream() {
+            return true;
         }
+        let is_refusal = status.is_client_error() || status.is_server_error();
+        if is_refusal && recording.source.has_long_rest() {
+            return false;
+        }
+        recording.source.read_rest_when_dropped();
+        true
     }
 }
 

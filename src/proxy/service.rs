@@ -156,7 +156,7 @@ impl Proxy {
         let tape = Tape::of(content, self.config.replay_limit);
         let response = self.authorised(&outbound, &tape, bearer, entry).await?;
         let mut cleaned = cleaned(response, self.pool.origin())?;
-        if tape.read_rest().is_err() {
+        if !tape.read_rest(cleaned.response.status()) {
             cleaned.announce_close();
         }
         Ok(cleaned)

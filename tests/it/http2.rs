@@ -464,8 +464,8 @@ async fn content_that_comes_after_the_answer_leaves_the_connection_usable() {
     processed.are(20);
 }
 
-/// Much will come, and nobody reads it: the answer says that the connection closes. Where it is not known how
-/// much, it is read.
+/// Much will come, and the upstream has refused it: the answer says that the connection closes. Where it is not
+/// known how much, it is read.
 #[tokio::test]
 async fn content_that_is_not_read_to_its_end_is_announced_as_a_close() {
     for (framing, rest) in [
@@ -476,7 +476,8 @@ async fn content_that_is_not_read_to_its_end_is_announced_as_a_close() {
             let mut frames = Frames::start(stream, &[]).await;
             while let Some(frame) = frames.next().await {
                 if frame.kind == HEADERS {
-                    frames.answer(frame.stream, "early").await;
+                    frames.headers(frame.stream, 0, &[STATUS_413]).await;
+                    frames.data(frame.stream, END_STREAM, b"early").await;
                     frames.reset(frame.stream, NO_ERROR).await;
                 }
             }

@@ -58,15 +58,11 @@ impl Leftover {
     }
 }
 
-/// More content is left than is worth reading for nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LongRest;
+/// Bytes of unwanted content that are read without a second thought: a new connection costs a local caller more.
+const LONG_REST: u64 = 64 << 10;
 
-/// Bytes of unwanted content that are read to keep a connection: a new one costs a local caller less.
-const LONGEST_REST: u64 = 64 << 10;
-
-/// The same where the length is not known. It is more, because no close was announced.
-const LONGEST_UNKNOWN_REST: usize = 64 << 20;
+/// Bytes that are read at most where no close was announced.
+const LONGEST_REST: usize = 64 << 20;
 
 /// Why content did not arrive whole.
 #[derive(Debug, thiserror::Error)]
@@ -109,14 +105,13 @@ impl Content {
 
     /// The response has begun before the content has ended. From now on, dropping this reads the rest, so that
     /// the connection can carry the next request.
-    ///
-    /// # Errors
-    ///
-    /// The rest is long: the response must announce that the connection closes after it (RFC 9112 §9.6).
-    pub fn read_rest_when_dropped(&mut self) -> Result<(), LongRest> {
-        // Where nobody knows how long it is, most content ends at once: its last chunk is on the way.
-        self.reads_rest = self.size_hint().exact().is_none_or(|rest| rest <= LONGEST_REST);
-        if self.reads_rest { Ok(()) } else { Err(LongRest) }
+    pub fn read_rest_when_dropped(&mut self) {
+        self.reads_rest = true;
+    }
+
+    /// Returns true if more content is known to follow than is worth reading where the upstream has refused it.
+    pub fn has_long_rest(&self) -> bool {
+        self.size_hint().exact().is_some_and(|rest| rest > LONG_REST)
     }
 
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -182,7 +177,7 @@ impl Drop for Content {
 
 /// Reads unwanted content, as long as the caller does not pause for longer than `limit`.
 async fn read_rest(incoming: Incoming, limit: Duration, leftover: Arc<Leftover>) {
-    let mut rest = Limited::new(incoming, LONGEST_UNKNOWN_REST);
+    let mut rest = Limited::new(incoming, LONGEST_REST);
     let has_ended = loop {
         match timeout(limit, rest.frame()).await {
             Ok(Some(Ok(_))) => {}

@@ -34,6 +34,8 @@ pub(crate) const HTTP_1_1_REQUIRED: u32 = 13;
 /// Field lines of responses: RFC 7541, appendix A.
 pub(crate) const STATUS_200: &[u8] = &[0x88];
 pub(crate) const STATUS_204: &[u8] = &[0x89];
+/// ":status: 413" without indexing.
+pub(crate) const STATUS_413: &[u8] = &[0x08, 0x03, b'4', b'1', b'3'];
 /// ":status: 103" without indexing.
 pub(crate) const STATUS_103: &[u8] = &[0x08, 0x03, b'1', b'0', b'3'];
 
