@@ -30,7 +30,6 @@ class Variant:
     # What the sidecar may answer instead of the server, each with its reason. Without a reason it may not.
     may_refuse: str = ""  # 502, nothing was processed
     may_fail: str = ""  # 502 or 504, perhaps processed
-    may_fail_at_most: float = 1  # share of all requests
     may_repeat_get: str = ""  # a GET is processed twice
     may_break: str = ""  # the answer breaks off
     may_truncate: str = ""  # the answer is complete for HTTP and lacks its end
