@@ -180,7 +180,8 @@ fn a_sync_that_fails_after_the_grant_is_repeated_and_nothing_is_lost() {
 fn the_end_waits_for_a_write_that_is_owed() {
     let service = Service::quiet();
     let place = Place::rotating(&service, 0.5);
-    let fault = "error=ENOSPC:when=1..2";
+    // strace counts for each thread, and a later write may be another one's.
+    let fault = "error=ENOSPC:when=1";
     let Some(sidecar) = run_with(&place, "pwrite64", fault, &[]) else { return };
     sidecar.says("NOT stored");
     assert!(sidecar.probe("/readyz").content.contains("unsaved"));
