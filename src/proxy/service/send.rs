@@ -9,7 +9,7 @@ use crate::net::upstream::{Failure, Freshness};
 use crate::proxy::replay::Tape;
 use crate::proxy::request::Outbound;
 use crate::proxy::response::Content;
-use crate::proxy::retry::Retries;
+use crate::proxy::retry::{Retries, Retry};
 use crate::token::current::Bearer;
 
 impl Proxy {
@@ -30,13 +30,12 @@ impl Proxy {
         let mut retries = Retries::new();
         loop {
             let sent = self.pool.forward(outbound.carrying(bearer, tape), freshness).await;
-            let is_kept = tape.failure().is_none() && tape.is_whole();
             let retry = match &sent {
-                _ if !is_kept => None,
                 Ok(response) => retries.after_response(method, response),
                 Err(failure) => retries.after(method, failure),
             };
-            let Some(retry) = retry else {
+            let is_kept = |_: &Retry| tape.failure().is_none() && tape.is_whole();
+            let Some(retry) = retry.filter(is_kept) else {
                 return sent.map_err(|failure| failed(tape, &failure));
             };
             drop(sent);
